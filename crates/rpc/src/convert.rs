@@ -1,0 +1,1 @@
+//! Controller proposals: protobuf to and from the typed forms of `ottla-metadata`.
