@@ -1,0 +1,134 @@
+//! What all committed records add up to.
+
+mod broker;
+mod partition;
+mod replay;
+mod snapshot;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use ottla_protocol::ids::{
+    BrokerEpoch, BrokerId, MetadataOffset, TopicId, TopicIdPartition, TopicName,
+};
+
+pub use broker::{Broker, Endpoint};
+pub use partition::Partition;
+pub use replay::Ignored;
+pub use topic::Topic;
+
+use crate::record::ConfigResource;
+
+/// Keys and values of one resource.
+pub type ConfigMap = BTreeMap<String, String>;
+
+static NO_CONFIG: ConfigMap = ConfigMap::new();
+
+/// The cluster at one metadata offset. Cloning is cheap and shares everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    offset: MetadataOffset,
+    cluster_id: Option<Arc<str>>,
+    brokers: OrdMap<BrokerId, Arc<Broker>>,
+    last_broker_epoch: BrokerEpoch,
+    topics: OrdMap<TopicId, Topic>,
+    topic_ids: OrdMap<TopicName, TopicId>,
+    configs: OrdMap<ConfigResource, Arc<ConfigMap>>,
+    next_producer_id: i64,
+}
+
+impl Image {
+    /// The image holds the effects of every batch up to and including this offset; 0: of none.
+    #[must_use]
+    pub fn offset(&self) -> MetadataOffset {
+        self.offset
+    }
+
+    /// The cluster's id; `None` before the first record.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<&Arc<str>> {
+        self.cluster_id.as_ref()
+    }
+
+    /// Every registered broker, fenced ones too, by id.
+    #[must_use]
+    pub fn brokers(&self) -> &OrdMap<BrokerId, Arc<Broker>> {
+        &self.brokers
+    }
+
+    /// A registered broker, fenced or not.
+    #[must_use]
+    pub fn broker(&self, id: BrokerId) -> Option<&Arc<Broker>> {
+        self.brokers.get(&id)
+    }
+
+    /// The highest broker epoch ever given out.
+    #[must_use]
+    pub fn last_broker_epoch(&self) -> BrokerEpoch {
+        self.last_broker_epoch
+    }
+
+    /// Brokers that serve: registered, unfenced (shutting down or not), by id.
+    pub fn live_brokers(&self) -> impl Iterator<Item = &Arc<Broker>> {
+        self.brokers.values().filter(|broker| !broker.fenced)
+    }
+
+    /// Whether the broker may lead and may join an ISR: registered, unfenced, not shutting down
+    /// (KIP-841).
+    #[must_use]
+    pub fn is_active(&self, id: BrokerId) -> bool {
+        self.brokers.get(&id).is_some_and(|broker| broker.is_active())
+    }
+
+    /// Every topic, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topic_ids.values().filter_map(|id| self.topics.get(id))
+    }
+
+    /// How many topics there are.
+    #[must_use]
+    pub fn topic_count(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// A topic by id.
+    #[must_use]
+    pub fn topic(&self, id: TopicId) -> Option<&Topic> {
+        self.topics.get(&id)
+    }
+
+    /// A topic by name.
+    #[must_use]
+    pub fn topic_by_name(&self, name: &str) -> Option<&Topic> {
+        self.topic_ids.get(name).and_then(|id| self.topics.get(id))
+    }
+
+    /// A partition by its topic's id.
+    #[must_use]
+    pub fn partition(&self, id: TopicIdPartition) -> Option<&Arc<Partition>> {
+        self.topics.get(&id.topic_id)?.partitions.get(&id.partition)
+    }
+
+    /// The dynamic configuration of a resource; empty if it has none.
+    #[must_use]
+    pub fn config(&self, resource: &ConfigResource) -> &ConfigMap {
+        self.configs.get(resource).map_or(&NO_CONFIG, Arc::as_ref)
+    }
+
+    /// The dynamic configuration of a topic; empty if it has none.
+    #[must_use]
+    pub fn topic_config(&self, name: &TopicName) -> &ConfigMap {
+        self.config(&ConfigResource::Topic(Arc::clone(name)))
+    }
+
+    /// The first producer id not yet given out.
+    #[must_use]
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+}

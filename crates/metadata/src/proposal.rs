@@ -1,0 +1,264 @@
+//! Wishes for new facts, and the answers: the typed side of `Propose` in `proto/controller.proto`.
+//!
+//! An answer says taken or refused; the new state itself comes by the feed.
+
+use std::fmt;
+
+use ottla_protocol::ErrorCode;
+use ottla_protocol::ids::{
+    BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, TopicId, TopicIdPartition,
+    TopicName,
+};
+
+/// Why a wish was not granted: Kafka's number and, where it has one, Kafka's sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    /// Kafka's number; never `None`.
+    pub code: ErrorCode,
+    /// What a user reads.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal in its own words.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// A refusal in the code's standard words.
+    #[must_use]
+    pub fn plain(code: ErrorCode) -> Self {
+        Self::new(code, code.message())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+/// What became of one item of a request.
+pub type Outcome = Result<(), Refusal>;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proposer {
+    /// The broker that asks for itself; -1: it passes a client's wish on, or a tool asks.
+    pub broker_id: BrokerId,
+    /// Its registration; -1 with a `broker_id` of -1.
+    pub broker_epoch: BrokerEpoch,
+}
+
+impl Proposer {
+    /// A tool.
+    pub const TOOL: Self = Self { broker_id: -1, broker_epoch: -1 };
+}
+
+/// A wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proposal {
+    /// CreateTopics.
+    CreateTopics(CreateTopics),
+    /// DeleteTopics, by id.
+    DeleteTopics(Vec<TopicId>),
+    /// CreatePartitions.
+    CreatePartitions(CreatePartitions),
+    /// IncrementalAlterConfigs and AlterConfigs.
+    AlterConfigs(AlterConfigs),
+    /// AlterPartition: the proposer's wish, as leader, for other in-sync sets.
+    AlterPartitions(Vec<AlterPartition>),
+    /// AllocateProducerIds.
+    AllocateProducerIds,
+    /// ElectLeaders.
+    ElectLeaders(ElectLeaders),
+}
+
+/// The answer to the wish of the same name. Lists are in the order of the request's items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// See [`CreatedTopic`].
+    CreateTopics(Vec<Result<CreatedTopic, Refusal>>),
+    /// One outcome per topic.
+    DeleteTopics(Vec<Outcome>),
+    /// One outcome per topic.
+    CreatePartitions(Vec<Outcome>),
+    /// One outcome per resource.
+    AlterConfigs(Vec<Outcome>),
+    /// One outcome per partition.
+    AlterPartitions(Vec<Outcome>),
+    /// The block, or why there is none.
+    AllocateProducerIds(Result<ProducerIdBlock, Refusal>),
+    /// One outcome per partition.
+    ElectLeaders(Vec<Outcome>),
+}
+
+/// The replicas of one partition, chosen by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// Its replicas, the preferred leader first.
+    pub replicas: Vec<BrokerId>,
+}
+
+/// Topics to create.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CreateTopics {
+    /// The topics.
+    pub topics: Vec<NewTopic>,
+    /// Check only.
+    pub validate_only: bool,
+}
+
+/// A topic to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// How many partitions; -1: the default (also with assignments).
+    pub partitions: i32,
+    /// How many replicas; -1: the default (also with assignments).
+    pub replication_factor: i32,
+    /// Replicas chosen by hand; empty: placed by the controller.
+    pub assignments: Vec<Assignment>,
+    /// Keys and values.
+    pub configs: Vec<(String, Option<String>)>,
+}
+
+/// A topic that was created (or would be).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Its id; zero when it was only checked.
+    pub topic_id: TopicId,
+    /// How many partitions.
+    pub partitions: i32,
+    /// How many replicas each.
+    pub replication_factor: i32,
+}
+
+/// Topics to grow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CreatePartitions {
+    /// The topics.
+    pub topics: Vec<GrowTopic>,
+    /// Check only.
+    pub validate_only: bool,
+}
+
+/// A topic to grow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrowTopic {
+    /// Its name.
+    pub name: TopicName,
+    /// How many partitions it shall have in all.
+    pub partitions: i32,
+    /// The replicas of the added partitions, in order; `None`: placed by the controller. (On the
+    /// wire an empty list of a client that did ask for assignments is not `None`.)
+    pub assignments: Option<Vec<Vec<BrokerId>>>,
+}
+
+/// Configuration to change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlterConfigs {
+    /// The resources.
+    pub resources: Vec<AlterConfigResource>,
+    /// Check only.
+    pub validate_only: bool,
+}
+
+/// The kinds of resources that have configuration here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResourceType {
+    /// A topic, by name.
+    Topic,
+    /// A broker, by id; with an empty name all of them.
+    Broker,
+}
+
+/// Changes to one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterConfigResource {
+    /// Its kind.
+    pub resource_type: ResourceType,
+    /// Its name, as the client wrote it.
+    pub name: String,
+    /// The changes.
+    pub alters: Vec<AlterConfig>,
+    /// AlterConfigs of old: what is not named goes back to its default.
+    pub replace_all: bool,
+}
+
+/// What to do to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AlterConfigOp {
+    /// Set its value.
+    Set,
+    /// Back to its default.
+    Delete,
+    /// Add to a list.
+    Append,
+    /// Take from a list.
+    Subtract,
+}
+
+/// A change to one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterConfig {
+    /// What to do.
+    pub op: AlterConfigOp,
+    /// The key.
+    pub key: String,
+    /// The value, where `op` needs one.
+    pub value: Option<String>,
+}
+
+/// A leader's wish for another in-sync set: a compare-and-set on both epochs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterPartition {
+    /// The partition.
+    pub id: TopicIdPartition,
+    /// The leader epoch the wish was made in.
+    pub leader_epoch: LeaderEpoch,
+    /// The partition epoch the wish was made on.
+    pub partition_epoch: PartitionEpoch,
+    /// The wanted set, the leader included.
+    pub new_isr: Vec<IsrMember>,
+}
+
+/// A wanted member of an in-sync set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IsrMember {
+    /// The broker.
+    pub broker_id: BrokerId,
+    /// The registration in which it caught up; -1: not known, not checked (KIP-903).
+    pub broker_epoch: BrokerEpoch,
+}
+
+/// Consecutive producer ids for one broker to hand out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerIdBlock {
+    /// The first.
+    pub first: i64,
+    /// How many.
+    pub count: i32,
+}
+
+/// Which election is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ElectionType {
+    /// Back to the preferred leader, if it is in sync.
+    Preferred,
+    /// Any live replica, should there be no leader: may lose records.
+    Unclean,
+}
+
+/// Elections to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElectLeaders {
+    /// Which.
+    pub election_type: ElectionType,
+    /// Where.
+    pub partitions: Vec<(TopicName, PartitionIndex)>,
+}
