@@ -2,9 +2,18 @@
 //!
 //! Wraps the `kafka-protocol` crate, which nothing outside this crate names. Pure: no IO, no clock.
 
+pub mod api;
 pub mod error_code;
+pub mod fetch_response;
+pub mod frame;
 pub mod ids;
+pub mod record;
 
 pub use error_code::ErrorCode;
+pub use fetch_response::encode_fetch_response;
 /// Kafka's messages, generated from its schemas.
 pub use kafka_protocol::messages;
+/// What the messages are made of.
+pub use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes,
+};
