@@ -323,8 +323,10 @@ def main():
     parser.add_argument("--out", default=str(ROOT / "target/bench-results.jsonl"))
     parser.add_argument("--warm", type=float, default=60,
                         help="seconds of load for each system before the first sample (the JVM's heat)")
+    parser.add_argument("--no-build", action="store_true", help="use the binaries that are there")
     args = parser.parse_args()
-    sh("cargo", "build", "--release", "-p", "ottla", "-p", "ottla-bench", cwd=ROOT)
+    if not args.no_build:
+        sh("cargo", "build", "--release", "-p", "ottla", "-p", "ottla-bench", cwd=ROOT)
     long_max = 9223372036854775807
     systems = {
         "ottla": lambda: Ottla("ottla", 21092, f"{args.dir}/o", {}),

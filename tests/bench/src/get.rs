@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::Args;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
