@@ -1,1 +1,25 @@
-//! placeholder
+//! Partition logs on disk, in Kafka's own format, so that Kafka's `kafka-dump-log` reads them.
+//!
+//! Blocking std IO; knows nothing of replicas, high watermarks' meaning or producers. A [`LogDir`] is
+//! one directory of `log.dirs`: locked, identified, checkpointed. A [`Log`] is one partition in it and
+//! belongs to one owner, who calls it under the partition's lock. What may take long is split in two:
+//! a *plan*, made under the lock and cheap ([`ReadPlan`], [`FlushPlan`], [`TimestampSearch`]), and its
+//! execution outside the lock.
+//!
+//! What it refuses: appending bytes that do not continue the log, serving damaged bytes, deleting
+//! what it cannot read, and everything once a write or a flush has failed.
+
+mod config;
+mod dir;
+mod error;
+mod log;
+
+pub use config::LogConfig;
+pub use dir::{
+    DeletedDir, LoadFailure, LoadReport, LogDir, MetaProperties, NewLog, OpenError, OpenOptions,
+};
+pub use error::LogError;
+pub use log::{
+    AppendInfo, EpochEnd, FlushPlan, Flushed, LeaderEpochs, Log, ReadPlan, RetiredSegment,
+    TimestampOffset, TimestampSearch,
+};
