@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic, Proposal,
-    ResourceType,
+    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
+    Proposal, ResourceType,
 };
 use ottla_metadata::proto as records;
 use ottla_protocol::ids::TopicIdPartition;
@@ -22,9 +22,9 @@ pub fn proposal_to_proto(proposal: &Proposal) -> Wire {
             topics: request.topics.iter().map(new_topic_to_proto).collect(),
             validate_only: request.validate_only,
         }),
-        Proposal::DeleteTopics(ids) => {
-            Wire::DeleteTopics(proto::DeleteTopics { topic_ids: ids.iter().map(id_to_proto).collect() })
-        }
+        Proposal::DeleteTopics(ids) => Wire::DeleteTopics(proto::DeleteTopics {
+            topic_ids: ids.iter().map(id_to_proto).collect(),
+        }),
         Proposal::CreatePartitions(request) => Wire::CreatePartitions(proto::CreatePartitions {
             topics: request.topics.iter().map(grow_topic_to_proto).collect(),
             validate_only: request.validate_only,
@@ -128,7 +128,10 @@ fn grow_topic_to_proto(topic: &GrowTopic) -> proto::GrowTopic {
         assignments: assignments
             .iter()
             .zip(0..)
-            .map(|(replicas, partition)| proto::Assignment { partition, replicas: replicas.clone() })
+            .map(|(replicas, partition)| proto::Assignment {
+                partition,
+                replicas: replicas.clone(),
+            })
             .collect(),
         by_hand: topic.assignments.is_some(),
     }
@@ -217,7 +220,9 @@ fn alter_partition_to_proto(partition: &AlterPartition) -> proto::AlterPartition
     }
 }
 
-fn alter_partition_from_proto(partition: proto::AlterPartition) -> Result<AlterPartition, InvalidField> {
+fn alter_partition_from_proto(
+    partition: proto::AlterPartition,
+) -> Result<AlterPartition, InvalidField> {
     let topic_id = id_from_proto("AlterPartition", "topic_id", &partition.topic_id)?;
     Ok(AlterPartition {
         id: TopicIdPartition::new(topic_id, partition.partition),
@@ -256,7 +261,9 @@ fn elect_leaders_from_proto(request: proto::ElectLeaders) -> Result<ElectLeaders
     let election_type = match proto::ElectionType::try_from(request.election_type) {
         Ok(proto::ElectionType::Preferred) => ElectionType::Preferred,
         Ok(proto::ElectionType::Unclean) => ElectionType::Unclean,
-        Err(_) => return Err(InvalidField::new("ElectLeaders", "election_type", request.election_type)),
+        Err(_) => {
+            return Err(InvalidField::new("ElectLeaders", "election_type", request.election_type));
+        }
     };
     Ok(ElectLeaders {
         election_type,

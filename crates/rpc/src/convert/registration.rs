@@ -11,7 +11,10 @@ use crate::controller as proto;
 
 /// A registration, as it travels. `cluster_id` is empty while it is not known.
 #[must_use]
-pub fn registration_to_proto(registration: &Registration, cluster_id: &str) -> proto::RegisterRequest {
+pub fn registration_to_proto(
+    registration: &Registration,
+    cluster_id: &str,
+) -> proto::RegisterRequest {
     proto::RegisterRequest {
         cluster_id: cluster_id.to_owned(),
         broker_id: registration.broker_id,
@@ -36,7 +39,9 @@ pub fn registration_to_proto(registration: &Registration, cluster_id: &str) -> p
 ///
 /// # Errors
 /// [`InvalidField`].
-pub fn registration_from_proto(request: proto::RegisterRequest) -> Result<Registration, InvalidField> {
+pub fn registration_from_proto(
+    request: proto::RegisterRequest,
+) -> Result<Registration, InvalidField> {
     const MESSAGE: &str = "RegisterRequest";
     Ok(Registration {
         broker_id: request.broker_id,

@@ -33,9 +33,9 @@ pub fn reply_to_proto(reply: &Reply) -> Wire {
         Reply::DeleteTopics(outcomes) => Wire::DeleteTopics(results(outcomes)),
         Reply::CreatePartitions(outcomes) => Wire::CreatePartitions(results(outcomes)),
         Reply::AlterConfigs(outcomes) => Wire::AlterConfigs(results(outcomes)),
-        Reply::AlterPartitions(outcomes) => {
-            Wire::AlterPartitions(proto::AlterPartitionsReply { results: results(outcomes).results })
-        }
+        Reply::AlterPartitions(outcomes) => Wire::AlterPartitions(proto::AlterPartitionsReply {
+            results: results(outcomes).results,
+        }),
         Reply::AllocateProducerIds(block) => Wire::AllocateProducerIds(match block {
             Ok(block) => proto::AllocateProducerIdsReply {
                 first: block.first,
@@ -93,5 +93,8 @@ fn results(outcomes: &[Outcome]) -> proto::ResultsReply {
 }
 
 fn outcomes(results: Vec<proto::Refusal>) -> Vec<Outcome> {
-    results.into_iter().map(|refusal| refusal_from_proto(Some(refusal)).map_or(Ok(()), Err)).collect()
+    results
+        .into_iter()
+        .map(|refusal| refusal_from_proto(Some(refusal)).map_or(Ok(()), Err))
+        .collect()
 }

@@ -4,8 +4,8 @@ use ottla_metadata::Endpoint;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, CreatedTopic, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    ProducerIdBlock, Proposal, Reply, ResourceType,
+    CreatePartitions, CreateTopics, CreatedTopic, ElectLeaders, ElectionType, GrowTopic, IsrMember,
+    NewTopic, ProducerIdBlock, Proposal, Reply, ResourceType,
 };
 use ottla_protocol::ids::TopicIdPartition;
 
