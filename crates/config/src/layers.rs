@@ -1,0 +1,155 @@
+//! Where a value comes from: the layers of settings, nearest first.
+
+use std::collections::BTreeMap;
+
+use crate::keys::{self, Key, Unit};
+use crate::value;
+
+/// Which layer a value comes from, with Kafka's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(i8)]
+pub enum ConfigSource {
+    /// Set for this topic.
+    DynamicTopic = 1,
+    /// Set for this broker while it ran.
+    DynamicBroker = 2,
+    /// Set for all brokers while they ran.
+    DynamicDefaultBroker = 3,
+    /// From the node's file or environment.
+    StaticBroker = 4,
+    /// Nobody set it.
+    Default = 5,
+}
+
+impl ConfigSource {
+    /// The number on the wire.
+    #[must_use]
+    pub const fn code(self) -> i8 {
+        self as i8
+    }
+
+    /// Kafka's name for it, as its tools print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
+            Self::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+            Self::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+            Self::StaticBroker => "STATIC_BROKER_CONFIG",
+            Self::Default => "DEFAULT_CONFIG",
+        }
+    }
+}
+
+/// One place where a value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Synonym {
+    /// The key as it is called there: `retention.ms` of a topic is `log.retention.ms` of a broker.
+    pub name: &'static str,
+    /// The value there, in that key's own unit.
+    pub value: String,
+    /// The layer.
+    pub source: ConfigSource,
+}
+
+/// The settings that may hold a value, nearest first; a layer that is absent holds none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Layers<'a> {
+    /// A topic's own.
+    pub topic: Option<&'a BTreeMap<String, String>>,
+    /// One broker's dynamic ones.
+    pub broker: Option<&'a BTreeMap<String, String>>,
+    /// All brokers' dynamic defaults.
+    pub cluster: Option<&'a BTreeMap<String, String>>,
+    /// What the node's file and environment set.
+    pub file: Option<&'a BTreeMap<String, String>>,
+}
+
+impl<'a> Layers<'a> {
+    /// Every place where a key's value stands, the one in force first. A topic's key is looked up
+    /// under its own name in the topic's layer and under its brokers' names below; the default
+    /// stands last.
+    #[must_use]
+    pub fn synonyms(&self, key: &Key) -> Vec<Synonym> {
+        let mut found = Vec::new();
+        let mut look = |layer: Option<&BTreeMap<String, String>>, name: &'static str, source| {
+            if let Some(value) = layer.and_then(|layer| layer.get(name)) {
+                found.push(Synonym { name, value: value.clone(), source });
+            }
+        };
+        if key.is_topic() {
+            look(self.topic, key.name, ConfigSource::DynamicTopic);
+        }
+        let below = [
+            (self.broker, ConfigSource::DynamicBroker),
+            (self.cluster, ConfigSource::DynamicDefaultBroker),
+            (self.file, ConfigSource::StaticBroker),
+        ];
+        for (layer, source) in below {
+            for name in key.broker_names() {
+                look(layer, name, source);
+            }
+        }
+        // Kafka's tools show a default under the first broker name only, and only if that name has
+        // one: the 168 hours of `log.retention.hours` are not shown for `retention.ms`.
+        let first = key.broker_names().next().and_then(keys::find);
+        if let Some((name, value)) = first.and_then(|key| Some((key.name, key.default?))) {
+            let value = value.to_owned();
+            found.push(Synonym { name, value, source: ConfigSource::Default });
+        }
+        found
+    }
+
+    /// A key's value as somebody set it, in the key's own unit; `None` when only the default is
+    /// there.
+    #[must_use]
+    pub fn set(&self, name: &str) -> Option<String> {
+        let key = keys::find(name)?;
+        let valid = |synonym: &Synonym| {
+            synonym.source != ConfigSource::Default
+                && keys::find(synonym.name)
+                    .is_some_and(|named| value::check(named, &synonym.value).is_ok())
+        };
+        let synonym = self.synonyms(key).into_iter().find(valid)?;
+        Some(converted(&synonym, key))
+    }
+
+    /// A key's value in force, in the key's own unit.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.set(name).or_else(|| keys::find(name)?.default.map(str::to_owned))
+    }
+
+    /// A whole number in force; 0 for a key that has none (the table's tests exclude it).
+    pub(crate) fn long(&self, name: &str) -> i64 {
+        self.text(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn int(&self, name: &str) -> i32 {
+        i32::try_from(self.long(name)).unwrap_or(i32::MAX)
+    }
+
+    pub(crate) fn double(&self, name: &str) -> f64 {
+        self.text(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn boolean(&self, name: &str) -> bool {
+        self.text(name).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+    }
+}
+
+/// A broker's key may count in hours what the topic's counts in milliseconds.
+fn converted(synonym: &Synonym, key: &Key) -> String {
+    let from = keys::find(synonym.name).map_or(Unit::Plain, |named| named.unit);
+    let factor = match (from, key.unit) {
+        (Unit::Hours, Unit::Plain) => 3_600_000,
+        (Unit::Minutes, Unit::Plain) => 60_000,
+        _ => return synonym.value.trim().to_owned(),
+    };
+    match synonym.value.trim().parse::<i64>() {
+        // Minus one hour is "no limit", not minus 3,600,000 milliseconds.
+        Ok(number) if number < 0 => number.to_string(),
+        Ok(number) => number.saturating_mul(factor).to_string(),
+        Err(_) => synonym.value.clone(),
+    }
+}
