@@ -1,1 +1,34 @@
-//! placeholder
+//! A Kafka client: connections, metadata, producer, consumer by assignment, and administration.
+//!
+//! Speaks Kafka's protocol to any cluster of version 4 or later, Ottla's included. The parts that
+//! decide are pure (metadata, the producer's batches and sequences, the partitioner); the rest
+//! does the network on tokio.
+//!
+//! - [`Client`]: one cluster; requests to a node, to any node, or to the controller; a metadata cache
+//!   that refreshes through another node as soon as one is lost.
+//! - [`Producer`]: idempotent by default, batching, retries until the delivery timeout.
+//! - [`Consumer`]: reads the partitions that it is told to read; no groups.
+//! - [`Admin`]: topics, configs, offsets, the quorum.
+
+pub mod admin;
+mod client;
+mod connection;
+mod consumer;
+mod error;
+mod metadata;
+mod options;
+mod partitioner;
+mod producer;
+mod versions;
+
+pub use admin::Admin;
+pub use client::{Client, Target};
+pub use consumer::{Consumer, ConsumerOptions, Fetched, IsolationLevel, StartAt};
+pub use error::{ApiError, BootstrapError, ClientError};
+pub use metadata::{Metadata, Node, PartitionInfo, TopicInfo};
+pub use options::{ClientOptions, HostPort, parse_bootstrap};
+pub use partitioner::{murmur2, partition_for_key};
+pub use producer::{
+    Acknowledged, Acks, Delivery, ProduceError, Producer, ProducerOptions, ProducerRecord,
+};
+pub use versions::BrokerVersions;

@@ -1,0 +1,182 @@
+//! Configs of topics and brokers.
+
+use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use ottla_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use ottla_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+
+use super::{Admin, Outcome, missing, outcome, text};
+use crate::client::Target;
+use crate::error::ClientError;
+
+/// What kind of thing is configured; the numbers are the wire's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum ResourceType {
+    /// A topic by name.
+    Topic = 2,
+    /// A broker by id; the empty name is the default of all brokers.
+    Broker = 4,
+}
+
+/// A thing with configs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigResource {
+    /// What kind.
+    pub kind: ResourceType,
+    /// Its name or id.
+    pub name: String,
+}
+
+impl ConfigResource {
+    /// A topic's configs.
+    #[must_use]
+    pub fn topic(name: &str) -> Self {
+        Self { kind: ResourceType::Topic, name: name.to_owned() }
+    }
+
+    /// Where a request about it goes: a broker's own configs are known to that broker only.
+    fn target(&self) -> Target {
+        match (self.kind, self.name.parse()) {
+            (ResourceType::Broker, Ok(id)) => Target::Node(id),
+            _ => Target::Any,
+        }
+    }
+}
+
+/// Where a value comes from; the numbers are the wire's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// Set on the topic.
+    DynamicTopic,
+    /// Set on the broker at run time.
+    DynamicBroker,
+    /// Set for all brokers at run time.
+    DynamicDefaultBroker,
+    /// From the broker's file.
+    StaticBroker,
+    /// Nobody set it.
+    Default,
+    /// A source of other kinds of resources.
+    Other(i8),
+}
+
+impl From<i8> for ConfigSource {
+    fn from(source: i8) -> Self {
+        match source {
+            1 => Self::DynamicTopic,
+            2 => Self::DynamicBroker,
+            3 => Self::DynamicDefaultBroker,
+            4 => Self::StaticBroker,
+            5 => Self::Default,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// One config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// Its key.
+    pub name: String,
+    /// Its value; `None` when it is sensitive or unset.
+    pub value: Option<String>,
+    /// Where the value comes from.
+    pub source: ConfigSource,
+    /// Whether its value is kept secret.
+    pub sensitive: bool,
+    /// Whether it can only be set in the broker's file.
+    pub read_only: bool,
+}
+
+/// A change of one config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlterOperation {
+    /// Sets a value.
+    Set(String, String),
+    /// Takes a value away.
+    Delete(String),
+    /// Adds to a list.
+    Append(String, String),
+    /// Takes from a list.
+    Subtract(String, String),
+}
+
+impl Admin {
+    /// The configs of some resources, each in the broker's order.
+    pub async fn describe_configs(
+        &self,
+        resources: &[ConfigResource],
+    ) -> Result<Vec<Outcome<Vec<ConfigEntry>>>, ClientError> {
+        // Resources of different brokers need different requests; the usual case is one request.
+        let mut outcomes = Vec::with_capacity(resources.len());
+        for run in resources.chunk_by(|a, b| a.target() == b.target()) {
+            let Some(target) = run.first().map(ConfigResource::target) else { continue };
+            let wire = |resource: &ConfigResource| {
+                DescribeConfigsResource::default()
+                    .with_resource_type(resource.kind as i8)
+                    .with_resource_name(text(&resource.name))
+                    .with_configuration_keys(None)
+            };
+            let request =
+                DescribeConfigsRequest::default().with_resources(run.iter().map(wire).collect());
+            let response = self.client.request(target, &request).await?;
+            outcomes.extend(run.iter().map(|resource| {
+                let found = response.results.iter().find(|result| {
+                    result.resource_type == resource.kind as i8
+                        && result.resource_name.as_str() == resource.name
+                });
+                let result = found.ok_or_else(missing)?;
+                let entries = result
+                    .configs
+                    .iter()
+                    .map(|config| ConfigEntry {
+                        name: config.name.to_string(),
+                        value: config.value.as_ref().map(|value| value.to_string()),
+                        source: config.config_source.into(),
+                        sensitive: config.is_sensitive,
+                        read_only: config.read_only,
+                    })
+                    .collect();
+                outcome(result.error_code, result.error_message.as_ref(), entries)
+            }));
+        }
+        Ok(outcomes)
+    }
+
+    /// Changes some configs of one resource and leaves the others (KIP-339).
+    pub async fn incremental_alter_configs(
+        &self,
+        resource: &ConfigResource,
+        operations: &[AlterOperation],
+        validate_only: bool,
+    ) -> Result<Outcome<()>, ClientError> {
+        let wire = |operation: &AlterOperation| {
+            let (number, name, value) = match operation {
+                AlterOperation::Set(name, value) => (0, name, Some(value)),
+                AlterOperation::Delete(name) => (1, name, None),
+                AlterOperation::Append(name, value) => (2, name, Some(value)),
+                AlterOperation::Subtract(name, value) => (3, name, Some(value)),
+            };
+            AlterableConfig::default()
+                .with_name(text(name))
+                .with_config_operation(number)
+                .with_value(value.map(|value| text(value)))
+        };
+        let alteration = AlterConfigsResource::default()
+            .with_resource_type(resource.kind as i8)
+            .with_resource_name(text(&resource.name))
+            .with_configs(operations.iter().map(wire).collect());
+        let request = IncrementalAlterConfigsRequest::default()
+            .with_resources(vec![alteration])
+            .with_validate_only(validate_only);
+        let target = match resource.target() {
+            Target::Any => Target::Controller,
+            node => node,
+        };
+        let response = self.client.request(target, &request).await?;
+        let Some(result) = response.responses.first() else { return Ok(Err(missing())) };
+        Ok(outcome(result.error_code, result.error_message.as_ref(), ()))
+    }
+}
