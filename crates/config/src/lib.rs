@@ -10,9 +10,11 @@ pub mod describe;
 pub mod docs;
 pub mod keys;
 mod layers;
+mod listeners;
 mod node;
 mod properties;
 mod quorum;
+mod resolve;
 mod topic;
 mod value;
 

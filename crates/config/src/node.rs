@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::address::{HostPort, Listener, Voter};
 use crate::properties::Properties;
+use crate::resolve;
 
 /// What a node does (`process.roles`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +99,6 @@ pub struct NodeConfig {
     pub auto_leader_rebalance_enable: bool,
     /// `leader.imbalance.check.interval.seconds`.
     pub leader_imbalance_check_interval_seconds: i64,
-    /// `leader.imbalance.per.broker.percentage`.
-    pub leader_imbalance_per_broker_percentage: i32,
 
     /// `controller.quorum.election.timeout.ms`: elections are drawn between this and twice this.
     pub controller_quorum_election_timeout_ms: i32,
@@ -143,8 +142,7 @@ impl NodeConfig {
     /// Resolves a node's settings. Notices say what was assumed or has no effect; an error is one
     /// sentence that names the key to change.
     pub fn resolve(properties: &Properties) -> Result<(Self, Vec<Notice>), ConfigError> {
-        let _ = properties;
-        unimplemented!("resolving a node's settings")
+        resolve::resolve(properties)
     }
 
     /// The listeners that clients and other brokers connect to.
