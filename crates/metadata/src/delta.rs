@@ -8,7 +8,7 @@ use ottla_protocol::ids::{
 };
 
 use crate::image::{Broker, Ignored, Image, Partition, Topic};
-use crate::record::{ConfigResource, FenceCause};
+use crate::record::{ConfigResource, FenceCause, Record};
 
 /// The difference between two images. Everything is keyed, so each thing is named once, with its
 /// state before and after.
@@ -60,8 +60,18 @@ impl Delta {
     /// What differs between two images: for a snapshot that replaces an image.
     #[must_use]
     pub fn between(old: &Image, new: &Image) -> Self {
-        let _ = (old, new);
-        unimplemented!("between")
+        let mut touched = Touched::default();
+        for image in [old, new] {
+            touched.brokers.extend(image.brokers().keys().map(|&id| (id, (FenceCause::None, 0))));
+            for topic in image.topics() {
+                touched.topics.insert(topic.id);
+                touched.partitions.extend(
+                    topic.partitions.keys().map(|&index| TopicIdPartition::new(topic.id, index)),
+                );
+            }
+            touched.configs.extend(image.configs().map(|(resource, _)| resource.clone()));
+        }
+        touched.compare(old, new)
     }
 
     /// Whether nothing has changed.
@@ -72,5 +82,89 @@ impl Delta {
             && self.deleted_topics.is_empty()
             && self.partitions.is_empty()
             && self.configs.is_empty()
+    }
+}
+
+/// What records have named: where two images may differ.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    brokers: BTreeMap<BrokerId, (FenceCause, TimestampMs)>,
+    topics: BTreeSet<TopicId>,
+    partitions: BTreeSet<TopicIdPartition>,
+    configs: BTreeSet<ConfigResource>,
+}
+
+impl Touched {
+    /// Notes what a record names; `old` is the image before the batch.
+    pub(crate) fn add(&mut self, old: &Image, record: &Record) {
+        match record {
+            Record::RegisterBroker(broker) => {
+                self.brokers.entry(broker.broker_id).or_default();
+            }
+            Record::BrokerChange(change) => {
+                let fencing = self.brokers.entry(change.broker_id).or_default();
+                if change.fenced == Some(true) {
+                    *fencing = (change.cause, change.detected_at_ms);
+                }
+            }
+            Record::UnregisterBroker { broker_id, .. } => {
+                self.brokers.entry(*broker_id).or_default();
+            }
+            Record::Topic { topic_id, .. } => {
+                self.topics.insert(*topic_id);
+            }
+            Record::RemoveTopic(topic_id) => {
+                self.topics.insert(*topic_id);
+                if let Some(topic) = old.topic(*topic_id) {
+                    self.configs.insert(ConfigResource::Topic(topic.name.clone()));
+                }
+            }
+            Record::Partition { id, .. } => {
+                self.partitions.insert(*id);
+            }
+            Record::Config { resource, .. } => {
+                self.configs.insert(resource.clone());
+            }
+            Record::ClusterId(_) | Record::ProducerIds { .. } => {}
+        }
+    }
+
+    /// The difference of two images that differ at most here.
+    pub(crate) fn compare(self, old: &Image, new: &Image) -> Delta {
+        let mut delta = Delta { offset: new.offset(), ..Delta::default() };
+        for (id, (cause, detected_at_ms)) in self.brokers {
+            let (before, after) = (old.broker(id), new.broker(id));
+            if before != after {
+                let (old, new) = (before.cloned(), after.cloned());
+                delta.brokers.insert(id, BrokerDelta { old, new, cause, detected_at_ms });
+            }
+        }
+        for id in self.topics {
+            match (old.topic(id), new.topic(id)) {
+                (None, Some(topic)) => {
+                    delta.created_topics.insert(id, topic.name.clone());
+                }
+                (Some(topic), None) => {
+                    delta.deleted_topics.insert(id, topic.clone());
+                }
+                _ => {}
+            }
+        }
+        for id in self.partitions {
+            let (before, after) = (old.partition(id), new.partition(id));
+            let Some(after) = after else { continue };
+            let Some(topic) = new.topic(id.topic_id) else { continue };
+            if before != Some(after) {
+                let (old, new) = (before.cloned(), Arc::clone(after));
+                let topic = topic.name.clone();
+                delta.partitions.insert(id, PartitionDelta { topic, old, new });
+            }
+        }
+        delta.configs = self
+            .configs
+            .into_iter()
+            .filter(|resource| old.config(resource) != new.config(resource))
+            .collect();
+        delta
     }
 }

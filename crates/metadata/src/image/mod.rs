@@ -114,6 +114,11 @@ impl Image {
         self.topics.get(&id.topic_id)?.partitions.get(&id.partition)
     }
 
+    /// Every resource that has dynamic configuration.
+    pub fn configs(&self) -> impl Iterator<Item = (&ConfigResource, &ConfigMap)> {
+        self.configs.iter().map(|(resource, configs)| (resource, configs.as_ref()))
+    }
+
     /// The dynamic configuration of a resource; empty if it has none.
     #[must_use]
     pub fn config(&self, resource: &ConfigResource) -> &ConfigMap {

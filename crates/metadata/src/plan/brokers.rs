@@ -5,10 +5,18 @@ use std::sync::Arc;
 
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TimestampMs};
 
+use ottla_protocol::ErrorCode;
+
+use super::draft::{Draft, registered};
 use super::{Limits, Plan};
-use crate::image::{Endpoint, Image};
+use crate::election::{Change, Election};
+use crate::image::{Broker, Endpoint, Image};
 use crate::proposal::Refusal;
-use crate::record::FenceCause;
+use crate::record::{BrokerChange, FenceCause, Record, RegisterBroker};
+
+/// In [`Registration::previous_broker_epoch`]: the data directory is new, so the broker has nothing of
+/// what it may have had before.
+pub const NEW_DATA_DIRECTORY: BrokerEpoch = -2;
 
 /// A broker's wish to be registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +31,8 @@ pub struct Registration {
     pub rack: Option<Arc<str>>,
     /// The listener by which brokers and controllers reach it.
     pub inter_broker_listener: Arc<str>,
-    /// The epoch under which it last stopped cleanly, from its clean-shutdown marker; -1: it did not.
+    /// The epoch under which it last stopped cleanly, from its clean-shutdown marker; -1: it did not;
+    /// [`NEW_DATA_DIRECTORY`].
     pub previous_broker_epoch: BrokerEpoch,
 }
 
@@ -37,11 +46,70 @@ pub fn register(
     limits: &Limits,
     registration: &Registration,
 ) -> Result<Plan<BrokerEpoch>, Refusal> {
-    let _ = (image, limits, registration);
-    unimplemented!("register")
+    check_registration(registration)?;
+    let id = registration.broker_id;
+    let mut draft = Draft::new(image, limits);
+    let old = image.broker(id);
+    if let Some(old) = old {
+        if old.incarnation_id == registration.incarnation_id {
+            return Ok(draft.finish(old.epoch));
+        }
+        if !old.fenced {
+            let message = format!(
+                "Another broker is registered with that broker id. (node.id={id} is in use by a \
+                 process that is alive; give this one another node.id)"
+            );
+            return Err(Refusal::new(ErrorCode::DuplicateBrokerRegistration, message));
+        }
+    }
+    let broker_epoch = image.last_broker_epoch() + 1;
+    draft.push(Record::RegisterBroker(RegisterBroker {
+        broker_id: id,
+        incarnation_id: registration.incarnation_id,
+        broker_epoch,
+        endpoints: registration.endpoints.clone(),
+        rack: registration.rack.clone(),
+        inter_broker_listener: Arc::clone(&registration.inter_broker_listener),
+    }));
+    let stopped_cleanly = old.is_some_and(|old| old.epoch == registration.previous_broker_epoch);
+    if !stopped_cleanly {
+        leave_for_good(&mut draft, id, registration.previous_broker_epoch == NEW_DATA_DIRECTORY);
+    }
+    Ok(draft.finish(broker_epoch))
 }
 
-/// Unfences a broker that has caught up with the metadata; it may lead what nobody leads.
+fn check_registration(registration: &Registration) -> Result<(), Refusal> {
+    let refuse = |message: String| Err(Refusal::new(ErrorCode::InvalidRegistration, message));
+    if registration.broker_id < 0 {
+        return refuse(format!("Invalid broker id {}: it is negative", registration.broker_id));
+    }
+    let inter_broker = &registration.inter_broker_listener;
+    if !registration.endpoints.iter().any(|endpoint| endpoint.listener == *inter_broker) {
+        return refuse(format!(
+            "Broker {} has no endpoint on its inter-broker listener {inter_broker}: check \
+             inter.broker.listener.name and advertised.listeners",
+            registration.broker_id
+        ));
+    }
+    Ok(())
+}
+
+/// A broker is back from an unclean stop: it is neither in sync nor eligible anywhere until it has
+/// caught up. With an empty disk it is not the last known leader either.
+fn leave_for_good(draft: &mut Draft<'_>, id: BrokerId, disk_is_empty: bool) {
+    draft.change_each(|_, _, partition| {
+        let eligible = partition.isr.contains(&id) || partition.elr.contains(&id);
+        let forgotten = disk_is_empty && partition.last_known_elr.contains(&id);
+        (eligible || forgotten).then(|| Change {
+            stopped_uncleanly: Some(id),
+            disk_is_empty,
+            ..Change::without(partition, id)
+        })
+    });
+}
+
+/// Unfences a broker that has caught up with the metadata; it may lead what nobody leads. No records
+/// if it is unfenced already or shutting down.
 ///
 /// # Errors
 /// STALE_BROKER_EPOCH, BROKER_ID_NOT_REGISTERED.
@@ -51,8 +119,16 @@ pub fn unfence(
     broker_id: BrokerId,
     broker_epoch: BrokerEpoch,
 ) -> Result<Plan<()>, Refusal> {
-    let _ = (image, limits, broker_id, broker_epoch);
-    unimplemented!("unfence")
+    let broker = registered(image, broker_id, broker_epoch)?;
+    let mut draft = Draft::new(image, limits);
+    if broker.fenced && !broker.in_controlled_shutdown {
+        draft.push(standing(broker, Some(false), None));
+        draft.change_each(|_, _, partition| {
+            (partition.leader.is_none() && partition.replicas.contains(&broker_id))
+                .then(|| Change::elect(partition, Election::Online))
+        });
+    }
+    Ok(draft.finish(()))
 }
 
 /// Fences a broker: it leaves every ISR, and what it led gets another leader where there is one.
@@ -68,8 +144,20 @@ pub fn fence(
     cause: FenceCause,
     detected_at_ms: TimestampMs,
 ) -> Result<Plan<()>, Refusal> {
-    let _ = (image, limits, broker_id, broker_epoch, cause, detected_at_ms);
-    unimplemented!("fence")
+    let broker = registered(image, broker_id, broker_epoch)?;
+    let mut draft = Draft::new(image, limits);
+    if !broker.fenced {
+        draft.push(Record::BrokerChange(BrokerChange {
+            broker_id,
+            broker_epoch,
+            fenced: Some(true),
+            in_controlled_shutdown: None,
+            cause,
+            detected_at_ms,
+        }));
+        leave(&mut draft, broker_id);
+    }
+    Ok(draft.finish(()))
 }
 
 /// Begins a controlled shutdown: the broker's leaderships move and it leaves every ISR, all in one
@@ -84,6 +172,30 @@ pub fn controlled_shutdown(
     broker_id: BrokerId,
     broker_epoch: BrokerEpoch,
 ) -> Result<Plan<()>, Refusal> {
-    let _ = (image, limits, broker_id, broker_epoch);
-    unimplemented!("controlled_shutdown")
+    let broker = registered(image, broker_id, broker_epoch)?;
+    let mut draft = Draft::new(image, limits);
+    if !broker.in_controlled_shutdown {
+        draft.push(standing(broker, None, Some(true)));
+        leave(&mut draft, broker_id);
+    }
+    Ok(draft.finish(()))
+}
+
+/// The broker is not active any more: it leads nothing and is in no ISR.
+fn leave(draft: &mut Draft<'_>, id: BrokerId) {
+    draft.change_each(|_, _, partition| {
+        (partition.isr.contains(&id) || partition.leader == Some(id))
+            .then(|| Change::without(partition, id))
+    });
+}
+
+fn standing(broker: &Broker, fenced: Option<bool>, in_shutdown: Option<bool>) -> Record {
+    Record::BrokerChange(BrokerChange {
+        broker_id: broker.id,
+        broker_epoch: broker.epoch,
+        fenced,
+        in_controlled_shutdown: in_shutdown,
+        cause: FenceCause::None,
+        detected_at_ms: 0,
+    })
 }

@@ -11,7 +11,16 @@ pub mod isr;
 pub mod producer_ids;
 pub mod topics;
 
+mod draft;
+mod new_partitions;
+mod topic_name;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+
+use ottla_config::NodeConfig;
 
 use crate::image::Image;
 use crate::proposal::{Proposal, Proposer, Reply};
@@ -26,6 +35,17 @@ pub struct Plan<R> {
     pub reply: R,
 }
 
+impl<R> Plan<R> {
+    /// Nothing to commit.
+    fn nothing(reply: R) -> Self {
+        Self { records: Vec::new(), reply }
+    }
+
+    fn map<S>(self, change: impl FnOnce(R) -> S) -> Plan<S> {
+        Plan { records: self.records, reply: change(self.reply) }
+    }
+}
+
 /// Defaults and bounds that the active controller was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -33,15 +53,11 @@ pub struct Limits {
     pub num_partitions: i32,
     /// `default.replication.factor`; `None`: min(3, live brokers).
     pub default_replication_factor: Option<i32>,
-    /// `min.insync.replicas` as the controller's own configuration has it; `None`: the majority
-    /// from 3 replicas on, else 1.
-    pub min_insync_replicas: Option<i32>,
-    /// `unclean.leader.election.enable` as the controller's own configuration has it.
-    pub unclean_leader_election: bool,
-    /// How many partitions one request may create.
+    /// `delete.topic.enable`.
+    pub delete_topic_enable: bool,
+    /// How many partitions one request may create or change, as in Kafka.
     pub max_partitions_per_request: usize,
-    /// What the controller's configuration sets, by key: what dynamic configuration is checked
-    /// against.
+    /// What the controller's file and environment set, by key: the layer below the dynamic defaults.
     pub static_values: BTreeMap<String, String>,
 }
 
@@ -50,16 +66,29 @@ impl Default for Limits {
         Self {
             num_partitions: 1,
             default_replication_factor: None,
-            min_insync_replicas: None,
-            unclean_leader_election: false,
+            delete_topic_enable: true,
             max_partitions_per_request: 10_000,
             static_values: BTreeMap::new(),
         }
     }
 }
 
+impl Limits {
+    /// The limits by a node's configuration.
+    #[must_use]
+    pub fn of(config: &NodeConfig) -> Self {
+        Self {
+            num_partitions: config.num_partitions,
+            default_replication_factor: config.default_replication_factor.map(i32::from),
+            delete_topic_enable: config.delete_topic_enable,
+            static_values: config.static_values.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 /// Plans any proposal. `seed` is drawn anew, from a good source, for each call: topic ids and
-/// placements come from it.
+/// placements come from it. A refusal of the whole request is repeated for each of its items.
 #[must_use]
 pub fn propose(
     image: &Image,
@@ -68,6 +97,31 @@ pub fn propose(
     proposer: Proposer,
     proposal: &Proposal,
 ) -> Plan<Reply> {
-    let _ = (image, limits, seed, proposer, proposal);
-    unimplemented!("propose")
+    match proposal {
+        Proposal::CreateTopics(request) => {
+            topics::create(image, limits, seed, request).map(Reply::CreateTopics)
+        }
+        Proposal::DeleteTopics(ids) => topics::delete(image, limits, ids).map(Reply::DeleteTopics),
+        Proposal::CreatePartitions(request) => {
+            topics::create_partitions(image, limits, seed, request).map(Reply::CreatePartitions)
+        }
+        Proposal::AlterConfigs(request) => {
+            configs::alter(image, limits, request).map(Reply::AlterConfigs)
+        }
+        Proposal::AlterPartitions(wishes) => {
+            match isr::alter_partitions(image, limits, proposer, wishes) {
+                Ok(plan) => plan.map(Reply::AlterPartitions),
+                Err(refusal) => {
+                    Plan::nothing(Reply::AlterPartitions(vec![Err(refusal); wishes.len()]))
+                }
+            }
+        }
+        Proposal::AllocateProducerIds => match producer_ids::allocate(image, proposer) {
+            Ok(plan) => plan.map(|block| Reply::AllocateProducerIds(Ok(block))),
+            Err(refusal) => Plan::nothing(Reply::AllocateProducerIds(Err(refusal))),
+        },
+        Proposal::ElectLeaders(request) => {
+            elections::elect(image, limits, request).map(Reply::ElectLeaders)
+        }
+    }
 }
