@@ -9,6 +9,9 @@ mod replication;
 mod security;
 mod topic;
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 pub use removed::{REMOVED, RemovedKey, removed};
 
 /// A value's type.
@@ -290,8 +293,11 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
     GROUPS.iter().flat_map(|(_, keys)| keys.iter())
 }
 
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Key>> =
+    LazyLock::new(|| all().map(|key| (key.name, key)).collect());
+
 /// The key of a name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Key> {
-    all().find(|key| key.name == name)
+    BY_NAME.get(name).copied()
 }

@@ -1,5 +1,6 @@
 //! Where a value comes from: the layers of settings, nearest first.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::keys::{self, Key, Unit};
@@ -70,54 +71,58 @@ impl<'a> Layers<'a> {
     /// under its own name in the topic's layer and under its brokers' names below; the default
     /// stands last.
     #[must_use]
-    pub fn synonyms(&self, key: &Key) -> Vec<Synonym> {
-        let mut found = Vec::new();
-        let mut look = |layer: Option<&BTreeMap<String, String>>, name: &'static str, source| {
-            if let Some(value) = layer.and_then(|layer| layer.get(name)) {
-                found.push(Synonym { name, value: value.clone(), source });
-            }
-        };
-        if key.is_topic() {
-            look(self.topic, key.name, ConfigSource::DynamicTopic);
-        }
+    pub fn synonyms(&self, key: &'static Key) -> Vec<Synonym> {
+        // Kafka's tools show a default under the first broker name only, and only if that name has
+        // one: the 168 hours of `log.retention.hours` are not shown for `retention.ms`.
+        let first = key.broker_names().next().and_then(keys::find);
+        let default = first.and_then(|key| Some((key.name, key.default?, ConfigSource::Default)));
+        self.places(key)
+            .chain(default)
+            .map(|(name, value, source)| Synonym { name, value: value.to_owned(), source })
+            .collect()
+    }
+
+    /// Where somebody set a key's value, nearest first.
+    fn places(
+        &self,
+        key: &'static Key,
+    ) -> impl Iterator<Item = (&'static str, &'a str, ConfigSource)> {
+        let of_topic = self
+            .topic
+            .filter(|_| key.is_topic())
+            .and_then(|layer| layer.get(key.name))
+            .map(|value| (key.name, value.as_str(), ConfigSource::DynamicTopic));
         let below = [
             (self.broker, ConfigSource::DynamicBroker),
             (self.cluster, ConfigSource::DynamicDefaultBroker),
             (self.file, ConfigSource::StaticBroker),
         ];
-        for (layer, source) in below {
-            for name in key.broker_names() {
-                look(layer, name, source);
-            }
-        }
-        // Kafka's tools show a default under the first broker name only, and only if that name has
-        // one: the 168 hours of `log.retention.hours` are not shown for `retention.ms`.
-        let first = key.broker_names().next().and_then(keys::find);
-        if let Some((name, value)) = first.and_then(|key| Some((key.name, key.default?))) {
-            let value = value.to_owned();
-            found.push(Synonym { name, value, source: ConfigSource::Default });
-        }
-        found
+        let below = below.into_iter().flat_map(move |(layer, source)| {
+            let layer = layer.filter(|layer| !layer.is_empty());
+            layer.into_iter().flat_map(move |layer| {
+                key.broker_names()
+                    .filter_map(move |name| Some((name, layer.get(name)?.as_str(), source)))
+            })
+        });
+        of_topic.into_iter().chain(below)
     }
 
     /// A key's value as somebody set it, in the key's own unit; `None` when only the default is
     /// there.
     #[must_use]
-    pub fn set(&self, name: &str) -> Option<String> {
+    pub fn set(&self, name: &str) -> Option<Cow<'a, str>> {
         let key = keys::find(name)?;
-        let valid = |synonym: &Synonym| {
-            synonym.source != ConfigSource::Default
-                && keys::find(synonym.name)
-                    .is_some_and(|named| value::check(named, &synonym.value).is_ok())
-        };
-        let synonym = self.synonyms(key).into_iter().find(valid)?;
-        Some(converted(&synonym, key))
+        self.places(key).find_map(|(name, value, _)| {
+            let named = keys::find(name)?;
+            value::check(named, value).ok()?;
+            Some(converted(named.unit, key.unit, value))
+        })
     }
 
     /// A key's value in force, in the key's own unit.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<String> {
-        self.set(name).or_else(|| keys::find(name)?.default.map(str::to_owned))
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.set(name).or_else(|| keys::find(name)?.default.map(Cow::Borrowed))
     }
 
     /// A whole number in force; 0 for a key that has none (the table's tests exclude it).
@@ -139,17 +144,17 @@ impl<'a> Layers<'a> {
 }
 
 /// A broker's key may count in hours what the topic's counts in milliseconds.
-fn converted(synonym: &Synonym, key: &Key) -> String {
-    let from = keys::find(synonym.name).map_or(Unit::Plain, |named| named.unit);
-    let factor = match (from, key.unit) {
+fn converted(from: Unit, to: Unit, value: &str) -> Cow<'_, str> {
+    let value = value.trim();
+    let factor = match (from, to) {
         (Unit::Hours, Unit::Plain) => 3_600_000,
         (Unit::Minutes, Unit::Plain) => 60_000,
-        _ => return synonym.value.trim().to_owned(),
+        _ => return Cow::Borrowed(value),
     };
-    match synonym.value.trim().parse::<i64>() {
+    match value.parse::<i64>() {
         // Minus one hour is "no limit", not minus 3,600,000 milliseconds.
-        Ok(number) if number < 0 => number.to_string(),
-        Ok(number) => number.saturating_mul(factor).to_string(),
-        Err(_) => synonym.value.clone(),
+        Ok(number) if number < 0 => Cow::Owned(number.to_string()),
+        Ok(number) => Cow::Owned(number.saturating_mul(factor).to_string()),
+        Err(_) => Cow::Borrowed(value),
     }
 }

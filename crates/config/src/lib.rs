@@ -1,7 +1,7 @@
 //! Every configuration key once: name, type, default, bounds, scope, what changing it means.
 //!
-//! [`keys`] is THE table. The parser of a node's settings ([`NodeConfig::resolve`]), the typed view of a
-//! topic ([`TopicConfig`]), validation, DescribeConfigs ([`describe`]) and docs/configuration.md
+//! [`keys`] is THE table. The parser of a node's settings ([`NodeConfig::resolve`]), the typed view of
+//! a topic ([`TopicConfig`]), validation, DescribeConfigs ([`describe`]) and docs/configuration.md
 //! ([`docs`]) all derive from it. Pure: texts come in, values go out; reading files and the
 //! environment is the caller's.
 

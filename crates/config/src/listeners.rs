@@ -47,7 +47,8 @@ pub(crate) fn resolve(
             return Err(error(
                 "listeners",
                 format!(
-                    "listeners has none of controller.listener.names ({}), which a controller needs; add {}://host:port to listeners",
+                    "listeners has none of controller.listener.names ({}), which a controller \
+                     needs; add {}://host:port to listeners",
                     controller_names.join(","),
                     controller_names[0]
                 ),
@@ -60,7 +61,8 @@ pub(crate) fn resolve(
         return Err(error(
             "listeners",
             format!(
-                "listeners has a listener of controller.listener.names ({}), but this node is only a broker; remove it, or add controller to process.roles",
+                "listeners has a listener of controller.listener.names ({}), but this \
+                 node is only a broker; remove it, or add controller to process.roles",
                 controller_names.join(",")
             ),
         ));
@@ -72,14 +74,17 @@ pub(crate) fn resolve(
     if roles.broker && broker_listeners.is_empty() {
         return Err(error(
             "listeners",
-            "listeners has no listener for clients; add PLAINTEXT://:9092, or remove broker from process.roles".to_owned(),
+            "listeners has no listener for clients; add PLAINTEXT://:9092, or remove \
+             broker from process.roles"
+                .to_owned(),
         ));
     }
     if !roles.broker && !broker_listeners.is_empty() {
         return Err(error(
             "listeners",
             format!(
-                "the listener {} is not one of controller.listener.names ({}), but this node is only a controller",
+                "the listener {} is not one of controller.listener.names ({}), but this \
+                 node is only a controller",
                 broker_listeners[0].name,
                 controller_names.join(",")
             ),
@@ -91,7 +96,8 @@ pub(crate) fn resolve(
         return Err(error(
             "advertised.listeners",
             format!(
-                "advertised.listeners must name the brokers' own listener {inter_broker_name} (inter.broker.listener.name)"
+                "advertised.listeners must name the brokers' own listener \
+                 {inter_broker_name} (inter.broker.listener.name)"
             ),
         ));
     }
@@ -152,7 +158,8 @@ fn parse_list(
             error(
                 "listener.security.protocol.map",
                 format!(
-                    "No security protocol defined for listener {name}; add {name}:PLAINTEXT to listener.security.protocol.map"
+                    "No security protocol defined for listener {name}; add {name}:PLAINTEXT \
+                     to listener.security.protocol.map"
                 ),
             )
         })?;
@@ -290,7 +297,9 @@ fn advertised(
             return Err(error(
                 key,
                 format!(
-                    "{key} cannot use the nonroutable meta-address {}, which clients cannot connect to; set {key}={}://HOST:{} with a host name that clients can reach",
+                    "{key} cannot use the nonroutable meta-address {}, which clients cannot \
+                     connect to; set {key}={}://HOST:{} with a host name that clients can \
+                     reach",
                     listener.host, listener.name, listener.port
                 ),
             ));
@@ -301,7 +310,8 @@ fn advertised(
                 notices.push(notice(
                     key,
                     format!(
-                        "{key} is not set: clients are told to connect to {}://localhost:{}; set it for clients on other machines",
+                        "{key} is not set: clients are told to connect to {}://localhost:{}; set \
+                         it for clients on other machines",
                         listener.name, listener.port
                     ),
                 ));

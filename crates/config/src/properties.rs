@@ -62,9 +62,9 @@ impl Properties {
     }
 
     /// Reads the settings among environment variables: `KAFKA_NUM_PARTITIONS` and
-    /// `KAFKA_CFG_NUM_PARTITIONS` are `num.partitions` (`__` stands for `_`, `___` for `-`), `CLUSTER_ID`
-    /// is `cluster.id`. Where only advertised listeners are given, the node listens on their ports on
-    /// every address, as the official image does. Empty variables count as absent.
+    /// `KAFKA_CFG_NUM_PARTITIONS` are `num.partitions` (`__` stands for `_`, `___` for `-`),
+    /// `CLUSTER_ID` is `cluster.id`. Where only advertised listeners are given, the node listens on
+    /// their ports on every address, as the official image does. Empty variables count as absent.
     pub fn from_env(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut values = BTreeMap::new();
         for (variable, value) in variables {

@@ -243,27 +243,31 @@ fn check_membership(
     let among = voters.iter().any(|voter| voter.id == node_id);
     if voters.is_empty() && !roles.controller && bootstrap.is_empty() {
         let sentence = format!(
-            "{key} is missing: a node that is only a broker must be told where the controllers are (id@host:port,…)"
+            "{key} is missing: a node that is only a broker must be told where the \
+             controllers are (id@host:port,…)"
         );
         return Err(error(key, sentence));
     }
     if voters.is_empty() && roles.controller && bootstrap.len() > 1 {
         let sentence = format!(
-            "controller.quorum.bootstrap.servers names {} controllers, but not their ids; set {key}=id@host:port,… on every node",
+            "controller.quorum.bootstrap.servers names {} controllers, but not their \
+             ids; set {key}=id@host:port,… on every node",
             bootstrap.len()
         );
         return Err(error(key, sentence));
     }
     if !voters.is_empty() && roles.controller && !among {
         let sentence = format!(
-            "process.roles contains controller, so node.id {node_id} must be among the ids of {key} ({})",
+            "process.roles contains controller, so node.id {node_id} must be among \
+             the ids of {key} ({})",
             ids()
         );
         return Err(error(key, sentence));
     }
     if !roles.controller && among {
         let sentence = format!(
-            "process.roles is only broker, so node.id {node_id} must not be among the ids of {key} ({})",
+            "process.roles is only broker, so node.id {node_id} must not be among the \
+             ids of {key} ({})",
             ids()
         );
         return Err(error(key, sentence));

@@ -174,7 +174,8 @@ fn check_text(
     }
 }
 
-const THROTTLED_REPLICAS: &str = "must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...";
+const THROTTLED_REPLICAS: &str = "must be the literal '*' or a list of replicas in the following \
+     format: [partitionId]:[brokerId],[partitionId]:[brokerId],...";
 
 fn is_throttled_replicas(text: &str) -> bool {
     let pair = |item: &str| {
