@@ -126,7 +126,8 @@ fn compress_xerial(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Decompresses bytes to at most `limit` bytes; memory stays near that limit whatever the input says.
+/// Decompresses bytes to at most `limit` bytes. Whatever the input says, memory stays near that limit
+/// and, for zstd, the window that the frame asks for (at most 128 MiB).
 pub fn decompress(
     codec: Compression,
     bytes: &[u8],
