@@ -12,6 +12,9 @@
 mod config;
 mod dir;
 mod error;
+mod files;
+mod handles;
+mod index;
 mod log;
 
 pub use config::LogConfig;
@@ -20,6 +23,6 @@ pub use dir::{
 };
 pub use error::LogError;
 pub use log::{
-    AppendInfo, EpochEnd, FlushPlan, Flushed, LeaderEpochs, Log, ReadPlan, RetiredSegment,
-    TimestampOffset, TimestampSearch,
+    AppendInfo, EpochEnd, FlushPlan, Flushed, HeaderScan, LeaderEpochs, Log, ReadPlan,
+    RetiredSegment, TimestampOffset, TimestampSearch,
 };

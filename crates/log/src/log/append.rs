@@ -1,0 +1,182 @@
+//! Appending, and rolling to a new segment.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use ottla_protocol::ids::Offset;
+use ottla_protocol::record::{BatchHeader, batches};
+
+use super::Log;
+use super::segment::{Indexes, Segment};
+use crate::LogError;
+use crate::files::LOG;
+
+/// What an append did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppendInfo {
+    /// The first offset appended: the log end before.
+    pub base_offset: Offset,
+    /// The log end after.
+    pub log_end: Offset,
+    /// A new segment begins at `base_offset`: a good moment for a producer snapshot of the state
+    /// before this append.
+    pub rolled: bool,
+}
+
+impl Log {
+    /// Appends whole batches, stamped with offsets from the log end on and with their leader epoch,
+    /// whose CRCs the caller has checked. One write per segment touched; nothing is flushed. A batch
+    /// with a new leader epoch begins that epoch in [`Log::epochs`].
+    ///
+    /// On [`LogError::DiskFull`] the log ends at a whole batch and stays usable; of several batches the
+    /// first may have been appended (see [`Log::log_end`]).
+    pub fn append(&mut self, batches: &[u8]) -> Result<AppendInfo, LogError> {
+        self.dir.usable()?;
+        self.check_continues(batches)?;
+        let base_offset = self.log_end;
+        let mut rolled = false;
+        let mut rest = batches;
+        while !rest.is_empty() {
+            if self.must_roll(rest)? {
+                rolled |= self.log_end == base_offset;
+                self.roll()?;
+            }
+            let (run, next) = rest.split_at(self.run_length(rest)?);
+            self.write(run)?;
+            rest = next;
+        }
+        Ok(AppendInfo { base_offset, log_end: self.log_end, rolled })
+    }
+
+    /// Refuses, before anything is written, what are not whole batches from the log end on.
+    fn check_continues(&self, bytes: &[u8]) -> Result<(), LogError> {
+        let invalid = |what: String| LogError::InvalidBatches {
+            partition: self.partition.clone(),
+            log_end: self.log_end,
+            what,
+        };
+        let mut next_offset = self.log_end;
+        for batch in batches(bytes) {
+            let header = batch.map_err(|error| invalid(error.to_string()))?.header;
+            if header.base_offset != next_offset || header.last_offset_delta < 0 {
+                let (first, last) = (header.base_offset, header.last_offset());
+                return Err(invalid(format!("offsets {first} to {last}, expected {next_offset}")));
+            }
+            next_offset = header.next_offset();
+        }
+        Ok(())
+    }
+
+    /// Whether the first of these batches has to begin a new segment.
+    fn must_roll(&mut self, bytes: &[u8]) -> Result<bool, LogError> {
+        if self.active.size == 0 {
+            return Ok(false);
+        }
+        let config = self.config;
+        let (base, size) = (self.active.base_offset, self.active.size);
+        let indexes = self.indexes()?;
+        let (is_full, first) =
+            (indexes.is_full(config.segment_index_bytes), indexes.first_timestamp);
+        let head = batches(bytes).next().and_then(Result::ok);
+        Ok(head.is_some_and(|batch| {
+            is_full
+                || !fits(&config, base, size, &batch.header)
+                || is_late(&config, first, &batch.header)
+        }))
+    }
+
+    /// How many bytes of these batches, at least one batch, go into the active segment.
+    fn run_length(&mut self, bytes: &[u8]) -> Result<usize, LogError> {
+        let config = self.config;
+        let (base, mut size) = (self.active.base_offset, self.active.size);
+        let mut first = self.indexes()?.first_timestamp;
+        let mut run = 0;
+        for batch in batches(bytes).map_while(Result::ok) {
+            let header = &batch.header;
+            if run > 0 && (!fits(&config, base, size, header) || is_late(&config, first, header)) {
+                break;
+            }
+            first = first.or((header.max_timestamp >= 0).then_some(header.max_timestamp));
+            size += batch.bytes.len() as u32;
+            run += batch.bytes.len();
+        }
+        Ok(run)
+    }
+
+    fn write(&mut self, run: &[u8]) -> Result<(), LogError> {
+        self.indexes()?;
+        let file = self.log_file(self.closed.len())?;
+        let position = self.active.size;
+        if let Err(error) = file.file.write_all_at(run, position.into()) {
+            // Away with the part that was written, so that what follows begins at a whole batch.
+            let cut = file.file.set_len(position.into());
+            return Err(match cut {
+                Ok(()) => self.dir.write_failed(&file.path, &error),
+                Err(_) => self.dir.fail(&file.path, &error),
+            });
+        }
+        self.active.size += run.len() as u32;
+
+        let (base, interval) = (self.active.base_offset, self.config.index_interval_bytes);
+        for batch in batches(run).map_while(Result::ok) {
+            let header = batch.header;
+            if self.epochs.assign(header.partition_leader_epoch, header.base_offset) {
+                self.epochs_differ_from(header.base_offset);
+            }
+            self.log_end = header.next_offset();
+            if let Some(indexes) = &mut self.indexes {
+                indexes.add(base, &header, interval);
+            }
+        }
+        self.bytes_since_epochs += run.len() as u64;
+        if self.indexes.as_ref().is_some_and(Indexes::is_due) {
+            // The batches are in; index entries that a full disk does not take wait in memory.
+            match self.persist_indexes(false) {
+                Ok(()) | Err(LogError::DiskFull { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the active segment and begins a new one at the log end; no effect on an empty segment.
+    pub fn roll(&mut self) -> Result<(), LogError> {
+        self.dir.usable()?;
+        if self.active.size == 0 {
+            return Ok(());
+        }
+        let base = self.active.base_offset;
+        let indexes = self.indexes()?;
+        indexes.push_time(base);
+        let max_timestamp = indexes.max_timestamp.map_or(-1, |max| max.0);
+        self.persist_indexes(true)?;
+        self.create_segment_file(self.log_end)?;
+
+        let mut closed = std::mem::replace(&mut self.active, Segment::new(self.log_end, 0));
+        closed.dirty = true;
+        closed.max_timestamp = Some(max_timestamp);
+        self.closed.push(closed);
+        self.indexes = Some(Indexes::new(self.log_end));
+        Ok(())
+    }
+
+    /// Creates the empty file of a segment that is about to begin.
+    pub(super) fn create_segment_file(&mut self, base: Offset) -> Result<(), LogError> {
+        let path = crate::files::offset_file(&self.path(), base, LOG);
+        File::create(&path).map_err(|error| self.dir.write_failed(&path, &error))?;
+        self.names_changed.bump();
+        Ok(())
+    }
+}
+
+/// Whether a batch fits into a segment of this base and size, which is not empty.
+fn fits(config: &crate::LogConfig, base: Offset, size: u32, header: &BatchHeader) -> bool {
+    let grown = u64::from(size) + header.size_in_bytes() as u64;
+    let relative = header.last_offset().saturating_sub(base);
+    grown <= u64::from(config.segment_bytes) && relative <= i64::from(i32::MAX)
+}
+
+/// Whether a batch is too young for a segment whose first batch has this timestamp.
+fn is_late(config: &crate::LogConfig, first: Option<i64>, header: &BatchHeader) -> bool {
+    first.is_some_and(|first| header.max_timestamp.saturating_sub(first) > config.segment_ms)
+}

@@ -1,0 +1,192 @@
+//! Flushing: what has been appended becomes durable.
+//!
+//! The leader epochs have a file of their own, which need not be written with each flush: recovery
+//! reads the epochs of all batches above the *checkpointed* recovery point again. So that point stays
+//! at the first epoch which the file lacks, while [`Log::flushed_offset`] goes on; the file is written
+//! when a segment is closed, and when this lag has grown.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ottla_protocol::ids::Offset;
+
+use super::Log;
+use super::epochs::LEADER_EPOCH_CHECKPOINT;
+use crate::dir::SharedOffsets;
+use crate::files;
+use crate::handles::OpenFile;
+use crate::{LogDir, LogError};
+
+/// Bytes that recovery may have to read because the leader epochs are not on disk.
+const EPOCHS_LAG_BYTES: u64 = 16 << 20;
+
+/// A flush, ready to be carried out without the partition's lock. One at a time per log.
+#[derive(Debug)]
+pub struct FlushPlan {
+    dir: Arc<LogDir>,
+    shared: Arc<SharedOffsets>,
+    truncations: u64,
+    upto: Offset,
+    /// The active segment when the plan was made: those before it are durable after the flush.
+    active_base: Offset,
+    files: Vec<Arc<OpenFile>>,
+    /// Snapshots among the files.
+    snapshots: usize,
+    /// Open, so that a directory renamed meanwhile is still the right one.
+    names: Option<(File, u32)>,
+    epochs: Option<(String, u32)>,
+}
+
+/// What a flush achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flushed {
+    /// Everything below is on disk. Never beyond the log end.
+    pub flushed: Offset,
+    /// A whole segment has become durable: call [`LogDir::checkpoint_recovery_points`] soon.
+    pub checkpoint_due: bool,
+}
+
+impl FlushPlan {
+    /// The log end when the plan was made: what a flush makes durable.
+    #[must_use]
+    pub fn upto(&self) -> Offset {
+        self.upto
+    }
+
+    /// Flushes the files, then the directory if files are new. Blocking; takes no lock. A failure puts
+    /// the whole log directory out of service; [`LogError::Overtaken`] says that the log was deleted.
+    pub fn flush(&self) -> Result<(), LogError> {
+        self.dir.usable()?;
+        for open in &self.files {
+            if let Err(error) = open.file.sync_data() {
+                return Err(self.dir.fail(&open.path, &error));
+            }
+        }
+        let Some((names, _)) = &self.names else { return Ok(()) };
+        let result = match &self.epochs {
+            Some((text, _)) => files::replace_at(names, LEADER_EPOCH_CHECKPOINT, text.as_bytes()),
+            None => names.sync_all(),
+        };
+        result.map_err(|error| {
+            if self.shared.gone.load(Ordering::Acquire) {
+                return LogError::Overtaken;
+            }
+            self.dir.write_failed(self.dir.path(), &error)
+        })
+    }
+}
+
+impl Log {
+    /// Plans the flush of everything appended so far; `None` if all of it is on disk.
+    pub fn flush_plan(&mut self) -> Result<Option<FlushPlan>, LogError> {
+        self.plan_flush(false)
+    }
+
+    fn plan_flush(&mut self, everything: bool) -> Result<Option<FlushPlan>, LogError> {
+        self.dir.usable()?;
+        let closed_dirty = self.closed.iter().any(|segment| segment.dirty);
+        let epochs_dirty = !self.epochs_changed.is_synced();
+        let write_epochs = epochs_dirty
+            && (everything || closed_dirty || self.bytes_since_epochs >= EPOCHS_LAG_BYTES);
+        let clean = self.flushed == self.log_end && !closed_dirty && self.names_changed.is_synced();
+        if clean && self.unsynced_snapshots.is_empty() && !write_epochs {
+            return Ok(None);
+        }
+
+        let path = self.path();
+        let mut files = self.unsynced_snapshots.clone();
+        let snapshots = files.len();
+        for number in 0..self.closed.len() {
+            if self.closed[number].dirty {
+                files.push(self.log_file(number)?);
+                let (offsets, times) = self.stored_indexes(number)?;
+                files.extend([offsets.file, times.file]);
+            }
+        }
+        if self.log_end > self.flushed.max(self.active.base_offset) {
+            files.push(self.log_file(self.closed.len())?);
+        }
+        let names = if write_epochs || !self.names_changed.is_synced() {
+            let opened = File::open(&path).map_err(|error| LogError::io("open", &path, error))?;
+            Some((opened, self.names_changed.made))
+        } else {
+            None
+        };
+        Ok(Some(FlushPlan {
+            dir: Arc::clone(&self.dir),
+            shared: Arc::clone(&self.shared),
+            truncations: self.shared.truncations.load(Ordering::Acquire),
+            upto: self.log_end,
+            active_base: self.active.base_offset,
+            files,
+            snapshots,
+            names,
+            epochs: write_epochs.then(|| (self.epochs.render(), self.epochs_changed.made)),
+        }))
+    }
+
+    /// Takes note that `plan` was carried out. A plan that a truncation has overtaken counts for
+    /// nothing: compare [`Flushed::flushed`] with the log end and plan again.
+    pub fn flushed(&mut self, plan: &FlushPlan) -> Flushed {
+        let mut checkpoint_due = false;
+        if plan.truncations == self.shared.truncations.load(Ordering::Acquire) {
+            self.flushed = self.flushed.max(plan.upto);
+            for segment in &mut self.closed {
+                if segment.base_offset < plan.active_base {
+                    checkpoint_due |= segment.dirty;
+                    segment.dirty = false;
+                }
+            }
+            if let Some((_, version)) = &plan.names {
+                self.names_changed.synced = *version;
+            }
+            if let Some((_, version)) = &plan.epochs {
+                self.epochs_changed.synced = *version;
+            }
+            self.unsynced_snapshots.drain(..plan.snapshots.min(self.unsynced_snapshots.len()));
+            self.publish_recovery_point();
+        }
+        Flushed { flushed: self.flushed, checkpoint_due }
+    }
+
+    /// What the next checkpoint says: behind the flushed offset while epochs wait to be written.
+    pub(super) fn publish_recovery_point(&mut self) {
+        let known = if self.epochs_changed.is_synced() {
+            self.flushed
+        } else {
+            self.flushed.min(self.epochs_unsynced_from)
+        };
+        self.shared.recovery_point.store(known, Ordering::Release);
+    }
+
+    /// Takes note that the leader epochs differ from their file from `offset` on.
+    pub(super) fn epochs_differ_from(&mut self, offset: Offset) {
+        if self.epochs_changed.is_synced() {
+            self.epochs_unsynced_from = offset;
+            self.bytes_since_epochs = 0;
+        }
+        self.epochs_unsynced_from = self.epochs_unsynced_from.min(offset);
+        self.epochs_changed.bump();
+    }
+
+    /// Flushes here and now: plan, flush, note. For shutdown and tests.
+    pub fn flush(&mut self) -> Result<Flushed, LogError> {
+        match self.flush_plan()? {
+            Some(plan) => {
+                plan.flush()?;
+                Ok(self.flushed(&plan))
+            }
+            None => Ok(Flushed { flushed: self.flushed, checkpoint_due: false }),
+        }
+    }
+
+    /// Flushes everything, the leader epochs too.
+    pub(super) fn flush_all(&mut self) -> Result<(), LogError> {
+        if let Some(plan) = self.plan_flush(true)? {
+            plan.flush()?;
+            self.flushed(&plan);
+        }
+        Ok(())
+    }
+}
