@@ -1,7 +1,5 @@
 //! What DescribeConfigs answers.
 
-use std::borrow::Cow;
-
 use crate::keys::{self, Dynamic, Key, Kind};
 use crate::layers::{ConfigSource, Layers, Synonym};
 use crate::topic::default_min_insync_replicas;
@@ -85,7 +83,7 @@ fn describe(key: &'static Key, layers: &Layers<'_>) -> DescribedConfig {
     }
     DescribedConfig {
         name: key.name.to_owned(),
-        value: layers.text(key.name).filter(|_| !sensitive).map(Cow::into_owned),
+        value: layers.text(key.name).filter(|_| !sensitive),
         read_only: !key.is_topic() && key.dynamic == Dynamic::ReadOnly,
         source: synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source),
         sensitive,

@@ -110,7 +110,11 @@ impl<'a> Layers<'a> {
     /// A key's value as somebody set it, in the key's own unit; `None` when only the default is
     /// there.
     #[must_use]
-    pub fn set(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn set(&self, name: &str) -> Option<String> {
+        self.set_text(name).map(Cow::into_owned)
+    }
+
+    fn set_text(&self, name: &str) -> Option<Cow<'a, str>> {
         let key = keys::find(name)?;
         self.places(key).find_map(|(name, value, _)| {
             let named = keys::find(name)?;
@@ -121,13 +125,17 @@ impl<'a> Layers<'a> {
 
     /// A key's value in force, in the key's own unit.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.set(name).or_else(|| keys::find(name)?.default.map(Cow::Borrowed))
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.in_force(name).map(Cow::into_owned)
+    }
+
+    fn in_force(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.set_text(name).or_else(|| keys::find(name)?.default.map(Cow::Borrowed))
     }
 
     /// A whole number in force; 0 for a key that has none (the table's tests exclude it).
     pub(crate) fn long(&self, name: &str) -> i64 {
-        self.text(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+        self.in_force(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     }
 
     pub(crate) fn int(&self, name: &str) -> i32 {
@@ -135,11 +143,11 @@ impl<'a> Layers<'a> {
     }
 
     pub(crate) fn double(&self, name: &str) -> f64 {
-        self.text(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+        self.in_force(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     }
 
     pub(crate) fn boolean(&self, name: &str) -> bool {
-        self.text(name).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+        self.in_force(name).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
     }
 }
 

@@ -117,7 +117,7 @@ impl TopicConfig {
         let log_append_time = text("message.timestamp.type") == "LogAppendTime";
         Self {
             cleanup_policy: CleanupPolicy { delete: has("delete"), compact: has("compact") },
-            compression_type: text("compression.type").into_owned(),
+            compression_type: text("compression.type"),
             compression_gzip_level: int("compression.gzip.level"),
             compression_lz4_level: int("compression.lz4.level"),
             compression_zstd_level: int("compression.zstd.level"),
