@@ -1,3 +1,18 @@
 //! The broker: Kafka listeners, one file per API, partition owners, replica streams.
+//!
+//! [`Broker::start`] brings it up; the parts are
+//! - `net`: sockets, connections, the order of answers;
+//! - `api`: what each of Kafka's requests does;
+//! - `controller_link`: registration, session, metadata feed and proposals, on the control runtime;
+//! - `metadata`: the image that the feed adds up to;
+//! - [`partition`]: the replicas that live here.
 
+mod api;
+mod controller_link;
+mod metadata;
+mod net;
 pub mod partition;
+mod server;
+
+pub use net::listener::BindError;
+pub use server::{Broker, BrokerHandle, BrokerOptions, StartError};

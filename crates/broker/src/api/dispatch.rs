@@ -1,0 +1,168 @@
+//! From a frame to the handler of its API, by THE table.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_protocol::api::{self, ApiKey};
+use ottla_protocol::frame::{self, FrameError, RequestHeader};
+use ottla_protocol::{Encodable, HeaderVersion, Request};
+
+use super::fetch_session::ConnectionSession;
+use super::{
+    Broker, Context, alter_configs, api_versions, create_partitions, create_topics, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_quorum, describe_topic_partitions,
+    elect_leaders, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
+};
+use crate::net::connection::{Handler, Refused, Reply};
+use crate::net::listener::Accept;
+
+/// Makes the handlers of one listener's connections.
+pub(crate) struct KafkaListener {
+    pub(crate) broker: Arc<Broker>,
+    /// Its name.
+    pub(crate) listener: Arc<str>,
+}
+
+impl Accept for KafkaListener {
+    type Handler = KafkaConnection;
+
+    async fn accept(&self) -> KafkaConnection {
+        self.broker.link.unfenced_once().await;
+        KafkaConnection {
+            broker: Arc::clone(&self.broker),
+            listener: Arc::clone(&self.listener),
+            session: ConnectionSession::default(),
+        }
+    }
+}
+
+/// One client's requests.
+pub(crate) struct KafkaConnection {
+    broker: Arc<Broker>,
+    listener: Arc<str>,
+    session: ConnectionSession,
+}
+
+impl From<FrameError> for Refused {
+    fn from(error: FrameError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Handler for KafkaConnection {
+    fn overlaps(&self, frame: &[u8]) -> bool {
+        frame.first_chunk() == Some(&(ApiKey::Produce as i16).to_be_bytes())
+    }
+
+    fn handle(&mut self, frame: Bytes) -> Result<Reply, Refused> {
+        let header = frame::peek(&frame)?;
+        let Some(row) = api::row(header.api_key) else {
+            return Err(Refused(format!("API key {} is not served", header.api_key)));
+        };
+        if !row.serves(header.api_version) {
+            if row.key == ApiKey::ApiVersions {
+                return api_versions::unsupported(&header);
+            }
+            return Err(Refused(format!(
+                "{:?} version {} is not served ({} to {} are)",
+                row.key, header.api_version, row.served_min, row.max
+            )));
+        }
+        let context = Context {
+            broker: Arc::clone(&self.broker),
+            listener: Arc::clone(&self.listener),
+            version: header.api_version,
+        };
+        let call = Call { header, frame };
+        match row.key {
+            ApiKey::Produce => {
+                let request = call.decode()?;
+                produce::handle(&context, call.header, request)
+            }
+            ApiKey::Fetch => {
+                let request = call.decode()?;
+                fetch::handle(context, &self.session, call.header, request)
+            }
+            ApiKey::ListOffsets => call.now(|request| list_offsets::handle(&context, request)),
+            ApiKey::Metadata => call.later(|request| metadata::handle(context, request)),
+            ApiKey::FindCoordinator => {
+                call.now(|request| find_coordinator::handle(&context, request))
+            }
+            ApiKey::ApiVersions => call.now(|request| api_versions::handle(&context, &request)),
+            ApiKey::CreateTopics => call.later(|request| create_topics::handle(context, request)),
+            ApiKey::DeleteTopics => call.later(|request| delete_topics::handle(context, request)),
+            ApiKey::DeleteRecords => call.later(|request| delete_records::handle(context, request)),
+            ApiKey::InitProducerId => {
+                call.later(|request| init_producer_id::handle(context, request))
+            }
+            ApiKey::OffsetForLeaderEpoch => {
+                call.now(|request| offset_for_leader_epoch::handle(&context, request))
+            }
+            ApiKey::DescribeConfigs => {
+                call.now(|request| describe_configs::handle(&context, request))
+            }
+            ApiKey::AlterConfigs => {
+                call.later(|request| alter_configs::handle_replacing(context, request))
+            }
+            ApiKey::CreatePartitions => {
+                call.later(|request| create_partitions::handle(context, request))
+            }
+            ApiKey::ElectLeaders => call.later(|request| elect_leaders::handle(context, request)),
+            ApiKey::IncrementalAlterConfigs => {
+                call.later(|request| alter_configs::handle_incremental(context, request))
+            }
+            ApiKey::DescribeQuorum => {
+                call.later(|request| describe_quorum::handle(context, request))
+            }
+            ApiKey::DescribeCluster => {
+                call.now(|request| describe_cluster::handle(&context, &request))
+            }
+            ApiKey::DescribeTopicPartitions => {
+                call.now(|request| describe_topic_partitions::handle(&context, request))
+            }
+            key => Err(Refused(format!("{key:?} is in the API table, but has no handler"))),
+        }
+    }
+}
+
+/// A request whose version is served.
+struct Call {
+    header: RequestHeader,
+    frame: Bytes,
+}
+
+impl Call {
+    fn decode<Q: Request>(&self) -> Result<Q, Refused> {
+        Ok(frame::decode_request(&self.header, self.frame.clone())?)
+    }
+
+    /// Answers at once.
+    fn now<Q, R>(self, handle: impl FnOnce(Q) -> R) -> Result<Reply, Refused>
+    where
+        Q: Request,
+        R: Encodable + HeaderVersion,
+    {
+        let response = handle(self.decode()?);
+        Ok(Reply::Ready(encode(&self.header, &response)?))
+    }
+
+    /// Answers when the handler is done.
+    fn later<Q, R, F>(self, handle: impl FnOnce(Q) -> F) -> Result<Reply, Refused>
+    where
+        Q: Request,
+        R: Encodable + HeaderVersion,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let answer = handle(self.decode()?);
+        let header = self.header;
+        Ok(Reply::Waiting(Box::pin(async move { Ok(Some(encode(&header, &answer.await)?)) })))
+    }
+}
+
+pub(super) fn encode<R>(header: &RequestHeader, response: &R) -> Result<Vec<Bytes>, Refused>
+where
+    R: Encodable + HeaderVersion,
+{
+    Ok(vec![frame::encode_response(header, response)?.freeze()])
+}

@@ -1,0 +1,165 @@
+//! Metadata: brokers, topics and who leads what; creates topics that a client asks for by name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ottla_metadata::proposal::{CreateTopics, NewTopic};
+use ottla_metadata::{Image, Proposal, Reply, Topic};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::ids::KafkaUuid;
+use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
+use ottla_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
+
+use super::lookup::{self, PartitionView};
+use super::{Context, admin_deadline, text};
+
+/// Before this version an empty list means every topic.
+const EMPTY_IS_NONE: i16 = 1;
+/// Before this version there are only live replicas to name.
+const KNOWS_OFFLINE: i16 = 1;
+/// From this version on topics can be asked for by id.
+const BY_ID: i16 = 12;
+/// So many topics can be created by one request.
+const MAX_CREATED: usize = 1_000;
+/// A client that waits for its new topic waits at most so long for it.
+const CREATE_TIMEOUT_MS: i32 = 5_000;
+
+pub(super) async fn handle(context: Context, request: MetadataRequest) -> MetadataResponse {
+    let wanted =
+        request.topics.filter(|topics| !(topics.is_empty() && context.version < EMPTY_IS_NONE));
+    let mut not_created = HashMap::new();
+    if let Some(wanted) = &wanted
+        && request.allow_auto_topic_creation
+        && context.broker.config.auto_create_topics_enable
+    {
+        not_created = create_missing(&context, wanted).await;
+    }
+    let image = context.broker.metadata.snapshot();
+    let topics = match wanted {
+        None => image.topics().map(|topic| known(&context, &image, topic)).collect(),
+        Some(wanted) => {
+            wanted.iter().map(|topic| named(&context, &image, topic, &not_created)).collect()
+        }
+    };
+    MetadataResponse::default()
+        .with_brokers(brokers(&context, &image))
+        .with_cluster_id(image.cluster_id().map(|id| text(id)))
+        .with_controller_id(lookup::controller_id(&context, &image).into())
+        .with_topics(topics)
+}
+
+/// Creates what is asked for by name and does not exist; returns why some could not be.
+async fn create_missing(
+    context: &Context,
+    wanted: &[MetadataRequestTopic],
+) -> HashMap<Arc<str>, ErrorCode> {
+    let mut missing: Vec<Arc<str>> = {
+        let image = context.broker.metadata.image();
+        let names = wanted.iter().filter(|topic| topic.topic_id.is_nil());
+        let names = names.filter_map(|topic| topic.name.as_deref());
+        names
+            .filter(|name| image.topic_by_name(name).is_none())
+            .map(|name| Arc::from(name.as_str()))
+            .collect()
+    };
+    missing.sort_unstable();
+    missing.dedup();
+    missing.truncate(MAX_CREATED);
+    if missing.is_empty() {
+        return HashMap::new();
+    }
+    let topics = missing.iter().map(|name| NewTopic {
+        name: Arc::clone(name),
+        partitions: -1,
+        replication_factor: -1,
+        assignments: Vec::new(),
+        configs: Vec::new(),
+    });
+    let proposal =
+        Proposal::CreateTopics(CreateTopics { topics: topics.collect(), validate_only: false });
+    let deadline = admin_deadline(CREATE_TIMEOUT_MS);
+    match context.broker.link.propose_and_see(&proposal, deadline).await {
+        Ok(Reply::CreateTopics(results)) => {
+            let refused = missing.into_iter().zip(results).filter_map(|(name, result)| {
+                let refusal = result.err()?;
+                tracing::debug!(topic = %name, "not created on demand: {refusal}");
+                // Somebody else was faster: it is in the image by now, or soon.
+                (refusal.code != ErrorCode::TopicAlreadyExists).then_some((name, refusal.code))
+            });
+            refused.collect()
+        }
+        Ok(_) => HashMap::new(),
+        Err(error) => {
+            tracing::debug!("topics not created on demand: {error}");
+            let code = ErrorCode::LeaderNotAvailable;
+            missing.into_iter().map(|name| (name, code)).collect()
+        }
+    }
+}
+
+fn named(
+    context: &Context,
+    image: &Image,
+    wanted: &MetadataRequestTopic,
+    not_created: &HashMap<Arc<str>, ErrorCode>,
+) -> MetadataResponseTopic {
+    let by_id = context.version >= BY_ID && !wanted.topic_id.is_nil();
+    let name = wanted.name.as_deref().map_or("", |name| name.as_str());
+    match lookup::topic(image, by_id, name, KafkaUuid(wanted.topic_id)) {
+        Ok(topic) => known(context, image, topic),
+        Err(code) => {
+            let code = not_created.get(name).copied().unwrap_or(code);
+            let mut unknown = MetadataResponseTopic::default()
+                .with_error_code(code.code())
+                .with_topic_id(wanted.topic_id)
+                .with_name(wanted.name.clone());
+            if context.version < BY_ID && unknown.name.is_none() {
+                unknown.name = Some(text("").into());
+            }
+            unknown
+        }
+    }
+}
+
+fn known(context: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions.iter().map(|(index, partition)| {
+        let view = PartitionView::of(context, image, partition);
+        let live = |ids: &[i32]| -> Vec<_> {
+            let shown = ids.iter().filter(|id| {
+                context.version >= KNOWS_OFFLINE || !view.offline_replicas.contains(id)
+            });
+            shown.map(|id| (*id).into()).collect()
+        };
+        MetadataResponsePartition::default()
+            .with_error_code(view.code.code())
+            .with_partition_index(*index)
+            .with_leader_id(view.leader.into())
+            .with_leader_epoch(partition.leader_epoch)
+            .with_replica_nodes(live(&partition.replicas))
+            .with_isr_nodes(live(&partition.isr))
+            .with_offline_replicas(view.offline_replicas.iter().map(|id| (*id).into()).collect())
+    });
+    let partitions = partitions.collect();
+    MetadataResponseTopic::default()
+        .with_name(Some(text(&topic.name).into()))
+        .with_topic_id(topic.id.0)
+        .with_is_internal(lookup::is_internal(&topic.name))
+        .with_partitions(partitions)
+}
+
+fn brokers(context: &Context, image: &Image) -> Vec<MetadataResponseBroker> {
+    let live = image.live_brokers().filter_map(|broker| {
+        let endpoint = broker.endpoint(&context.listener)?;
+        Some(
+            MetadataResponseBroker::default()
+                .with_node_id(broker.id.into())
+                .with_host(text(&endpoint.host))
+                .with_port(endpoint.port.into())
+                .with_rack(broker.rack.as_deref().map(text)),
+        )
+    });
+    live.collect()
+}

@@ -1,0 +1,86 @@
+//! Kafka's requests, one file each: decode is done, order is kept elsewhere; here it is decided what the
+//! answer is.
+
+mod alter_configs;
+mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_quorum;
+mod describe_topic_partitions;
+pub(crate) mod dispatch;
+mod elect_leaders;
+mod error;
+mod fetch;
+mod fetch_session;
+mod find_coordinator;
+mod init_producer_id;
+mod list_offsets;
+mod lookup;
+mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ottla_config::NodeConfig;
+use ottla_protocol::StrBytes;
+use ottla_protocol::ids::{BrokerId, TimestampMs};
+use tokio::time::Instant;
+
+use crate::controller_link::ControllerLink;
+use crate::metadata::Metadata;
+use crate::partition::Partitions;
+
+pub(crate) use fetch_session::Slots as FetchSessionSlots;
+pub(crate) use init_producer_id::ProducerIds;
+
+/// A client's timeout for an administrative request is held within these.
+const ADMIN_TIMEOUT_MS: std::ops::RangeInclusive<i32> = 1_000..=300_000;
+/// In place of a set of authorized operations that nobody asked for.
+const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
+
+/// What the handlers work on: one per broker.
+pub(crate) struct Broker {
+    pub(crate) id: BrokerId,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) link: ControllerLink,
+    pub(crate) partitions: Partitions,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) fetch_sessions: Arc<FetchSessionSlots>,
+}
+
+/// One request's surroundings. Cheap to clone.
+#[derive(Clone)]
+struct Context {
+    broker: Arc<Broker>,
+    /// The listener the request came by: addresses of the same listener go out.
+    listener: Arc<str>,
+    /// The request's version.
+    version: i16,
+}
+
+/// Until when an administrative request may take.
+fn admin_deadline(timeout_ms: i32) -> Instant {
+    let timeout_ms = timeout_ms.clamp(*ADMIN_TIMEOUT_MS.start(), *ADMIN_TIMEOUT_MS.end());
+    Instant::now() + millis(timeout_ms)
+}
+
+/// A client's number of milliseconds; negative is none.
+fn millis(timeout_ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0))
+}
+
+fn now_ms() -> TimestampMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}

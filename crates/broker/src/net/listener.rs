@@ -1,0 +1,289 @@
+//! Listening sockets: bound on every address a host has, accepting until told to stop.
+//!
+//! One port carries Kafka and gRPC. A gRPC connection opens with "PRI * HTTP/2"; read as the length of a
+//! Kafka frame, its first byte alone would mean more than a gigabyte, which is never allowed.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, Handler, Limits};
+
+/// The first byte of an HTTP/2 connection.
+const HTTP2_FIRST_BYTE: u8 = b'P';
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// How long to leave the listener alone when the process has no file descriptors left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listener that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The host has no address.
+    #[error(
+        "cannot listen on {host}:{port} (key 'listeners'): '{host}' does not resolve to an address: {source}"
+    )]
+    Unresolved {
+        /// The host of the listener.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Somebody else listens there.
+    #[error(
+        "cannot listen on {address} (key 'listeners'): another process uses port {}; stop it, or choose another port",
+        .address.port()
+    )]
+    PortTaken {
+        /// The address that is taken.
+        address: SocketAddr,
+    },
+    /// Anything else.
+    #[error("cannot listen on {address} (key 'listeners'): {source}")]
+    Io {
+        /// The address that was tried.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Opens a listening socket on every address that `host` has; an empty host means every address of the
+/// machine. With port 0 the system chooses one port for all of them.
+pub(crate) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, BindError> {
+    let mut addresses = resolve(host, port)?;
+    addresses.sort_unstable_by_key(|address| (address.is_ipv6(), *address));
+    addresses.dedup();
+    let mut sockets: Vec<TcpListener> = Vec::new();
+    let mut unavailable = None;
+    let mut chosen_port = port;
+    for mut address in addresses {
+        address.set_port(chosen_port);
+        match open(address) {
+            Ok(socket) => {
+                chosen_port = socket.local_addr().map_or(chosen_port, |bound| bound.port());
+                sockets.push(socket);
+            }
+            Err(error) if is_missing_family(&error) => unavailable = Some((address, error)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(BindError::PortTaken { address });
+            }
+            Err(source) => return Err(BindError::Io { address, source }),
+        }
+    }
+    match (sockets.is_empty(), unavailable) {
+        (true, Some((address, source))) => Err(BindError::Io { address, source }),
+        _ => Ok(sockets),
+    }
+}
+
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, BindError> {
+    if host.is_empty() {
+        return Ok(vec![([0, 0, 0, 0], port).into(), ([0u16; 8], port).into()]);
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let unresolved = |source| BindError::Unresolved { host: host.to_owned(), port, source };
+    let addresses: Vec<_> = (bare, port).to_socket_addrs().map_err(unresolved)?.collect();
+    if addresses.is_empty() {
+        return Err(unresolved(io::ErrorKind::NotFound.into()));
+    }
+    Ok(addresses)
+}
+
+/// The machine has no such address, or no such address family: `localhost` may well resolve to `::1`
+/// where IPv6 is switched off.
+fn is_missing_family(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Makes the handlers of new connections.
+pub(crate) trait Accept: Send + Sync + 'static {
+    /// What serves the Kafka requests of one connection.
+    type Handler: Handler;
+
+    /// A handler for a new connection. Completes when the broker serves clients: until then, requests
+    /// stay where they are.
+    fn accept(&self) -> impl Future<Output = Self::Handler> + Send;
+}
+
+/// What all listeners of a broker share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) counts: ConnectionCounts,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Accepts connections until `shared.stop` is cancelled. `grpc` takes those that speak HTTP/2; without
+/// it they are closed.
+pub(crate) async fn accept<A: Accept>(
+    socket: TcpListener,
+    acceptor: Arc<A>,
+    grpc: Option<mpsc::Sender<TcpStream>>,
+    shared: Shared,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = shared.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let slot = match shared.counts.take(peer.ip()) {
+                    Ok(slot) => slot,
+                    Err(key) => {
+                        tracing::warn!(%peer, "connection closed: '{key}' is reached");
+                        continue;
+                    }
+                };
+                let (acceptor, grpc, shared) = (acceptor.clone(), grpc.clone(), shared.clone());
+                let tasks = shared.tasks.clone();
+                tasks.spawn(async move {
+                    serve(stream, peer, &*acceptor, grpc, shared).await;
+                    drop(slot);
+                });
+            }
+            Err(error) if is_exhausted(&error) => {
+                tracing::warn!(%error, "cannot accept connections for the moment");
+                tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            }
+            // The client was gone before it was accepted.
+            Err(error) => tracing::debug!(%error, "accept failed"),
+        }
+    }
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+async fn serve<A: Accept>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: &A,
+    grpc: Option<mpsc::Sender<TcpStream>>,
+    shared: Shared,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "connection closed");
+        return;
+    }
+    let mut first = [0u8];
+    let peeked = tokio::select! {
+        peeked = timeout(shared.limits.max_idle, stream.peek(&mut first)) => peeked,
+        () = shared.stop.cancelled() => return,
+    };
+    match peeked {
+        Ok(Ok(1)) if first[0] == HTTP2_FIRST_BYTE => {
+            if let Some(grpc) = grpc {
+                // Refused only when the gRPC server has ended: then the connection just closes.
+                let _ = grpc.send(stream).await;
+            }
+        }
+        Ok(Ok(1)) => {
+            let handler = tokio::select! {
+                handler = acceptor.accept() => handler,
+                () = shared.stop.cancelled() => return,
+            };
+            let closed = connection::serve(stream, handler, shared.limits, shared.stop).await;
+            match closed {
+                connection::Closed::BadLength(_) | connection::Closed::Refused(_) => {
+                    tracing::warn!(%peer, "connection closed: {closed}");
+                }
+                _ => tracing::debug!(%peer, "connection ended: {closed}"),
+            }
+        }
+        // Closed, broken or silent before its first byte.
+        _ => {}
+    }
+}
+
+/// How many connections are open, over all listeners and by client address.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionCounts(Arc<Mutex<Counts>>);
+
+#[derive(Debug)]
+struct Counts {
+    open: usize,
+    by_ip: HashMap<IpAddr, usize>,
+    /// `max.connections`.
+    max: usize,
+    /// `max.connections.per.ip`.
+    max_per_ip: usize,
+}
+
+impl ConnectionCounts {
+    pub(crate) fn new(max_connections: i32, max_connections_per_ip: i32) -> Self {
+        let limit = |limit: i32| usize::try_from(limit).unwrap_or(usize::MAX);
+        Self(Arc::new(Mutex::new(Counts {
+            open: 0,
+            by_ip: HashMap::new(),
+            max: limit(max_connections),
+            max_per_ip: limit(max_connections_per_ip),
+        })))
+    }
+
+    /// Room for one more connection from this address; the error names the key that forbids it.
+    fn take(&self, ip: IpAddr) -> Result<Slot, &'static str> {
+        let mut counts = self.0.lock();
+        if counts.open >= counts.max {
+            return Err("max.connections");
+        }
+        let from_ip = counts.by_ip.get(&ip).copied().unwrap_or(0);
+        if from_ip >= counts.max_per_ip {
+            return Err("max.connections.per.ip");
+        }
+        counts.by_ip.insert(ip, from_ip + 1);
+        counts.open += 1;
+        Ok(Slot { counts: self.clone(), ip })
+    }
+}
+
+/// An open connection; gives its place back when dropped, also by a panic.
+#[derive(Debug)]
+struct Slot {
+    counts: ConnectionCounts,
+    ip: IpAddr,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut counts = self.counts.0.lock();
+        counts.open -= 1;
+        if let Some(from_ip) = counts.by_ip.get_mut(&self.ip) {
+            *from_ip -= 1;
+            if *from_ip == 0 {
+                counts.by_ip.remove(&self.ip);
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Sockets: listeners, connections, frames. Knows how requests are ordered, not what they mean.
+
+pub(crate) mod connection;
+mod input;
+pub(crate) mod listener;
+mod output;
+
+#[cfg(test)]
+mod tests;
