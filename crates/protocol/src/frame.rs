@@ -153,8 +153,8 @@ fn read_unsigned_varint(rest: &mut &[u8]) -> Result<u32, &'static str> {
     Err("varint longer than five bytes")
 }
 
-/// Decodes the body of the request whose header was peeked at. `frame` is the whole frame, as given to
-/// [`peek`]. Bytes behind the body are ignored (librdkafka sends some). Byte fields of the result
+/// Decodes the body of the request whose header was peeked at. `frame` is the whole frame, as given
+/// to [`peek`]. Bytes behind the body are ignored (librdkafka sends some). Byte fields of the result
 /// share the frame's memory.
 pub fn decode_request<T: Request>(header: &RequestHeader, frame: Bytes) -> Result<T, FrameError> {
     let mut body = frame;

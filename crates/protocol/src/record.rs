@@ -1,7 +1,7 @@
 //! Record batches of format version 2: the bytes in Produce and Fetch, in replication and on disk.
 //!
-//! The broker reads headers ([`BatchHeader`], [`batches`]) and rewrites the few fields that are its own
-//! ([`stamp`], [`stamp_log_append_time`]); it never looks at the records. The codec below
+//! The broker reads headers ([`BatchHeader`], [`batches`]) and rewrites the few fields that are its
+//! own ([`stamp`], [`stamp_log_append_time`]); it never looks at the records. The codec below
 //! ([`RecordBatchBuilder`], [`decode_records`]) is for clients, tools and tests. Older message sets
 //! (magic 0 and 1) are refused everywhere.
 

@@ -66,8 +66,8 @@ pub struct BatchHeader {
 }
 
 impl BatchHeader {
-    /// Reads a header from the first [`BATCH_HEADER_LEN`] bytes of a batch; the rest of the batch need
-    /// not be there.
+    /// Reads a header from the first [`BATCH_HEADER_LEN`] bytes of a batch; the rest of the batch
+    /// need not be there.
     pub fn parse(bytes: &[u8]) -> Result<Self, BatchError> {
         if bytes.len() < BATCH_HEADER_LEN {
             return Err(BatchError::Truncated {
