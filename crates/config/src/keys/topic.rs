@@ -12,7 +12,8 @@ pub(super) const KEYS: &[Key] = &[
         &["log.cleanup.policy"],
         "What happens to old records: `delete` removes segments beyond the \
          retention, `compact` keeps the latest record of each key; both may stand \
-         together, and an empty list keeps everything for ever.",
+         together, and an empty list keeps everything for ever. Ottla does not \
+         compact yet: `compact` alone keeps everything.",
     )
     .default("delete")
     .bounds(Bounds::EachOf(&["compact", "delete"])),
