@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::keys::{self, Bounds, Dynamic, Key, Stance};
+use crate::keys::{self, Bounds, Dynamic, Key, Scope, Stance};
 
 /// The whole page.
 #[must_use]
@@ -52,9 +52,11 @@ fn row(key: &Key) -> String {
         Some("") => "(empty)".to_owned(),
         Some(text) => format!("`{text}`"),
     };
-    let kafkas = key.kafka_default.map(|text| format!(" (Kafka: `{text}`)")).unwrap_or_default();
+    let kafkas = key.kafka_default.map(|text| format!("(Kafka: `{text}`)")).unwrap_or_default();
+    let default = [default, kafkas].join(" ").trim().to_owned();
     let change = match key.dynamic {
-        _ if key.is_topic() => "topic",
+        _ if key.scope == Scope::Topic => "topic",
+        _ if key.scope == Scope::TopicAndBroker => "topic, cluster",
         Dynamic::ReadOnly => "restart",
         Dynamic::ClusterWide => "cluster",
     };
@@ -73,7 +75,7 @@ fn row(key: &Key) -> String {
     }
     let kind = key.kind.name().to_lowercase();
     let allowed = allowed(key.bounds);
-    format!("| `{}` | {kind} | {default}{kafkas} | {allowed} | {change} | {doc} |", key.name)
+    format!("| `{}` | {kind} | {default} | {allowed} | {change} | {doc} |", key.name)
 }
 
 fn allowed(bounds: Bounds) -> String {
