@@ -1,1 +1,25 @@
-//! placeholder
+//! Black box: real processes of the release build, foreign clients, faults.
+//!
+//! - [`Cluster`]: nodes on free ports in a folder of their own; killed when dropped, their logs kept
+//!   when the test failed.
+//! - [`Ledger`]: a producer by librdkafka that writes down every acknowledgement, and what it finds
+//!   when it reads everything back.
+//! - [`foreign`]: the clients that strangers wrote, installed on first use.
+//! - [`wait`]: conditions with deadlines; nothing here sleeps to be in time.
+
+mod binary;
+mod cluster;
+pub mod foreign;
+mod ledger;
+mod node;
+mod ports;
+pub mod raw;
+mod tool;
+pub mod wait;
+
+pub use binary::{binary, root};
+pub use cluster::{Builder, Cluster, quick};
+pub use ledger::{Ledger, Report};
+pub use node::Node;
+pub use ports::free_ports;
+pub use tool::{Output, run, tool};

@@ -1,2 +1,90 @@
-//! placeholder
-fn main() {}
+//! The one binary: nodes, a local cluster, and the tools, answering by the name it is called.
+//!
+//! - `server`: wires a node's configuration to its controller and its broker, and stops them in order.
+//! - `cluster`: nodes as processes of this machine.
+//! - `watch`: what the controllers commit, as it happens.
+//! - `kafka-*`: the tools of `ottla-cli`, also by the names of Kafka's scripts.
+
+mod cluster;
+mod name;
+mod server;
+mod server_scripts;
+mod watch;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use ottla_cli::{
+    kafka_console_consumer, kafka_console_producer, kafka_metadata_quorum, kafka_topics, verify,
+};
+
+use name::Tool;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A Kafka-compatible streaming log.
+#[derive(Debug, Parser)]
+#[command(name = "ottla", version, after_help = name::TOOLS_HELP)]
+struct Ottla {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Server(server::Args),
+    Cluster(cluster::Args),
+    Watch(watch::Args),
+}
+
+fn main() -> ExitCode {
+    let (tool, args) = name::resolve(std::env::args_os());
+    match tool {
+        Tool::Ottla => ottla(args),
+        Tool::Topics => kafka_topics::main(args),
+        Tool::ConsoleProducer => kafka_console_producer::main(args),
+        Tool::ConsoleConsumer => kafka_console_consumer::main(args),
+        Tool::MetadataQuorum => kafka_metadata_quorum::main(args),
+        Tool::Verify => verify::main(args),
+        Tool::ServerStart => said(server_scripts::start(args)),
+        Tool::ServerStop => said(server_scripts::stop(args)),
+        Tool::ZookeeperStart => {
+            println!("There is no ZooKeeper to start: Ottla's nodes keep the metadata themselves.");
+            println!(
+                "Start a node with bin/kafka-server-start.sh, or three with scripts/cluster up."
+            );
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn ottla(args: Vec<OsString>) -> ExitCode {
+    // Called through a wrapper, usage lines name the wrapper.
+    let mut command = Ottla::command();
+    if let Ok(called_as) = std::env::var("OTTLA_CALLED_AS") {
+        command = command.mut_subcommand("cluster", |cluster| cluster.display_name(called_as));
+    }
+    let matches = command.get_matches_from(std::iter::once(OsString::from("ottla")).chain(args));
+    let command = match Ottla::from_arg_matches(&matches) {
+        Ok(ottla) => ottla.command,
+        Err(error) => error.exit(),
+    };
+    said(match command {
+        Command::Server(args) => server::run(args),
+        Command::Cluster(args) => cluster::run(args),
+        Command::Watch(args) => watch::run(args),
+    })
+}
+
+/// One clear sentence and exit code 1, or 0.
+fn said(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `ottla server`: one node, from its settings to its last flush.
+//!
+//! The controller, and the broker's link to the controllers, run on a runtime of their own: whatever
+//! the data path waits for, heartbeats go out.
+
+mod settings;
+
+use std::panic::PanicHookInfo;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use ottla_broker::{Broker, BrokerHandle, BrokerOptions};
+use ottla_config::NodeConfig;
+use ottla_metadata_controller::{Controller, ControllerHandle};
+use ottla_protocol::ids::KafkaUuid;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{debug, error, info};
+use tracing_subscriber::EnvFilter;
+
+/// Threads for consensus, sessions and the metadata feed: one may wait for a disk, the other goes on.
+const CONTROL_THREADS: usize = 2;
+/// What still runs when everything has been shut down in order is cut off after this.
+const LEFTOVERS: Duration = Duration::from_millis(200);
+/// Exit code after a second signal, as a shell reports an interrupted program.
+const INTERRUPTED: i32 = 130;
+
+/// Runs one node: a broker, a controller, or both.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// A server.properties; settings in KAFKA_* variables of the environment go before it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A setting that goes before both.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Leave the terminal: signals meant for it do not reach the node.
+    #[arg(long, hide = true)]
+    detach: bool,
+}
+
+impl Args {
+    pub(crate) fn new(config: Option<PathBuf>, settings: Vec<String>) -> Self {
+        Self { config, settings, detach: false }
+    }
+}
+
+/// Runs until a signal or a fault ends it.
+pub(crate) fn run(args: Args) -> Result<()> {
+    if args.detach {
+        // Fails only where there is no terminal to leave.
+        let _ = setsid();
+    }
+    let (config, notices) = settings::load(args.config.as_deref(), &args.settings)?;
+    for notice in notices {
+        println!("{notice}");
+    }
+    log_to_stdout();
+    std::panic::set_hook(Box::new(log_panic));
+    raise_file_limit();
+    let control = runtime("control", Some(CONTROL_THREADS))?;
+    let data = runtime("data", None)?;
+    let outcome = control.block_on(serve(config, &control, &data));
+    data.shutdown_timeout(LEFTOVERS);
+    control.shutdown_timeout(LEFTOVERS);
+    outcome
+}
+
+async fn serve(config: NodeConfig, control: &Runtime, data: &Runtime) -> Result<()> {
+    let begun = Instant::now();
+    let mut signals = Signals::new()?;
+    let incarnation_id = KafkaUuid::from_bytes(rand::random());
+    let roles = config.roles;
+    let controller = match roles.controller {
+        true => {
+            let options = settings::controller_options(&config, incarnation_id)?;
+            Some(Controller::start(options).await?)
+        }
+        false => None,
+    };
+    let broker = match roles.broker {
+        true => {
+            let (control, data) = (control.handle().clone(), data.handle().clone());
+            let config = Arc::new(config);
+            Some(Broker::start(BrokerOptions { config, incarnation_id, control, data }).await?)
+        }
+        false => None,
+    };
+    let node = Node { controller, broker };
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        error = node.fault() => return Err(error),
+        () = node.ready() => {
+            info!("started in {} ms", begun.elapsed().as_millis());
+            tokio::select! {
+                signal = signals.next() => signal,
+                error = node.fault() => return Err(error),
+            }
+        }
+    };
+    info!("{signal}: shutting down in order; a second signal ends at once");
+    tokio::select! {
+        () = node.shut_down() => info!("stopped"),
+        signal = signals.next() => {
+            info!("{signal} again: ending at once");
+            process::exit(INTERRUPTED);
+        }
+    }
+    Ok(())
+}
+
+/// What runs here.
+struct Node {
+    controller: Option<ControllerHandle>,
+    broker: Option<BrokerHandle>,
+}
+
+impl Node {
+    /// Completes when the broker is unfenced; at once without a broker.
+    async fn ready(&self) {
+        if let Some(broker) = &self.broker {
+            broker.ready().await;
+        }
+    }
+
+    /// Completes when one of its parts cannot go on.
+    async fn fault(&self) -> anyhow::Error {
+        let broker = async {
+            match &self.broker {
+                Some(broker) => anyhow!(broker.failed().await),
+                None => std::future::pending().await,
+            }
+        };
+        let controller = async {
+            match &self.controller {
+                Some(controller) => controller.failed().await.into(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            error = broker => error,
+            error = controller => error,
+        }
+    }
+
+    /// The broker first: it hands over its leaderships through the controllers.
+    async fn shut_down(self) {
+        if let Some(broker) = self.broker {
+            broker.shutdown().await;
+        }
+        if let Some(controller) = self.controller {
+            controller.shutdown().await;
+        }
+    }
+}
+
+/// The signals that mean "stop".
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("listening for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+fn runtime(name: &str, threads: Option<usize>) -> Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads);
+    }
+    builder
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .with_context(|| format!("starting the {name} runtime"))
+}
+
+/// `RUST_LOG` filters; openraft tells too much of what is going well.
+fn log_to_stdout() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn,sled=warn"));
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal).with_target(false).init();
+}
+
+/// A panic in one line. Those of the message decoder are caught where it is called and mean no more
+/// than a malformed request.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let reason = panic.payload_as_str().unwrap_or("no reason given");
+    if place.contains("kafka-protocol") {
+        debug!("malformed request, said at {place}: {reason}");
+    } else {
+        error!("panic at {place}: {reason}");
+    }
+}
+
+/// A broker holds files and connections by the thousand; the soft limit of a shell is far lower than
+/// what the system grants.
+fn raise_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Not granted: then the soft limit stays, and running into it is logged where it happens.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
