@@ -4,15 +4,57 @@
 //! active one, the leader, plans what brokers and clients wish for, commits it, and watches over the
 //! brokers' sessions; every controller streams the committed batches to whoever follows them.
 
+mod active;
+mod bootstrap;
+mod clock;
+mod committed;
+mod feed;
+mod identity;
+mod listen;
+mod liveness;
+mod node;
 mod options;
+mod presence;
+mod quorum;
+mod service;
+mod sessions;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use ottla_config::HostPort;
 use ottla_protocol::ids::BrokerId;
+use ottla_rpc::{
+    Connections, controller_server, quorum_server, serve_with_incoming, server_builder,
+};
 
-pub use options::{ControllerOptions, Voter};
+use committed::Committed;
+use identity::Identity;
+use node::Node;
+use quorum::store::{OpenError, Store};
+use quorum::{Quorum, QuorumService};
+use service::ControllerService;
+
+pub use options::ControllerOptions;
+pub use ottla_config::Voter;
+
+/// Accepted connections that wait for the server.
+const ACCEPTED: usize = 128;
+/// How long a leader that stops waits for another one to take over.
+const HANDOVER: Duration = Duration::from_millis(500);
+/// How long calls under way may take to end when the controller stops.
+const GOODBYE: Duration = Duration::from_millis(500);
+/// When accepting fails for want of resources, it is tried again after this.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a controller could not start, or had to stop. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +76,7 @@ pub enum ControllerError {
     )]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: HostPort,
         /// Why.
         source: io::Error,
     },
@@ -87,10 +129,12 @@ pub enum ControllerError {
 #[derive(Debug)]
 pub struct Controller;
 
-/// A running controller. Dropping it does not stop it; [`ControllerHandle::shutdown`] does.
-#[derive(Debug)]
+/// A running controller. [`ControllerHandle::shutdown`] stops it in order; dropping it aborts it.
 pub struct ControllerHandle {
     addresses: Vec<SocketAddr>,
+    node: Arc<Node>,
+    tasks: JoinSet<()>,
+    server: tokio::task::JoinHandle<()>,
 }
 
 impl Controller {
@@ -102,8 +146,40 @@ impl Controller {
     /// # Errors
     /// [`ControllerError`].
     pub async fn start(options: ControllerOptions) -> Result<ControllerHandle, ControllerError> {
-        let _ = options;
-        unimplemented!("Controller::start")
+        if !options.voters.iter().any(|voter| voter.id == options.node_id) {
+            let voters = options
+                .voters
+                .iter()
+                .map(|voter| format!("{}@{}:{}", voter.id, voter.host, voter.port));
+            return Err(ControllerError::NotAVoter {
+                node_id: options.node_id,
+                voters: voters.collect::<Vec<_>>().join(","),
+            });
+        }
+        let listeners = listen_on(&options.listen).await?;
+        let addresses =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let store = open_store(&options).await?;
+        let identity = Arc::new(Identity::new(
+            options.node_id,
+            options.incarnation,
+            options.cluster_id.clone(),
+        ));
+        let committed = Committed::new();
+        let quorum = Quorum::start(&options, store, Arc::clone(&identity), Arc::clone(&committed))
+            .await
+            .map_err(|reason| ControllerError::Store { dir: options.dir.clone(), reason })?;
+        let node = Arc::new(Node {
+            options,
+            identity,
+            quorum,
+            committed,
+            active: watch::Sender::new(None),
+            stop: CancellationToken::new(),
+            failure: watch::Sender::new(None),
+        });
+        let (tasks, server) = spawn_all(&node, listeners);
+        Ok(ControllerHandle { addresses, node, tasks, server })
     }
 }
 
@@ -115,12 +191,107 @@ impl ControllerHandle {
     }
 
     /// Completes when the controller cannot go on: the process must exit with the reason. Cancel safe.
-    pub async fn failed(&self) -> ControllerError {
-        unimplemented!("failed")
+    pub async fn failed(&self) -> Arc<ControllerError> {
+        let mut failure = self.node.failure.subscribe();
+        if let Ok(reason) = failure.wait_for(Option::is_some).await
+            && let Some(reason) = reason.clone()
+        {
+            return reason;
+        }
+        // The sender lives in `self`.
+        std::future::pending().await
     }
 
-    /// Hands the leadership over if it has it, and stops.
-    pub async fn shutdown(self) {
-        unimplemented!("shutdown")
+    /// Hands the active controller's role over if it has it, and stops.
+    pub async fn shutdown(mut self) {
+        self.node.quorum.hand_over(HANDOVER).await;
+        self.node.stop.cancel();
+        self.node.quorum.shutdown().await;
+        self.tasks.shutdown().await;
+        if tokio::time::timeout(GOODBYE, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+impl fmt::Debug for ControllerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControllerHandle")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn listen_on(wanted: &[HostPort]) -> Result<Vec<TcpListener>, ControllerError> {
+    let mut listeners = Vec::new();
+    for address in wanted {
+        let bound = listen::listen(address).await;
+        listeners.extend(
+            bound.map_err(|source| ControllerError::Listen { address: address.clone(), source })?,
+        );
+    }
+    Ok(listeners)
+}
+
+async fn open_store(options: &ControllerOptions) -> Result<Arc<Store>, ControllerError> {
+    let dir = options.dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&dir)).await;
+    let opened = opened.unwrap_or_else(|error| Err(io::Error::other(error).into()));
+    opened.map_err(|error| match error {
+        OpenError::InUse => ControllerError::InUse { dir: options.dir.clone() },
+        other => ControllerError::Store { dir: options.dir.clone(), reason: other.to_string() },
+    })
+}
+
+fn spawn_all(
+    node: &Arc<Node>,
+    listeners: Vec<TcpListener>,
+) -> (JoinSet<()>, tokio::task::JoinHandle<()>) {
+    let mut tasks = JoinSet::new();
+    let (sender, connections) = Connections::channel(ACCEPTED);
+    for listener in listeners {
+        tasks.spawn(accept(listener, sender.clone()));
+    }
+    let router = server_builder()
+        .add_service(quorum_server(QuorumService::new(Arc::clone(&node.quorum), node.stop.clone())))
+        .add_service(controller_server(ControllerService::new(Arc::clone(node))));
+    let stop = node.stop.clone();
+    let server = tokio::spawn(async move {
+        if let Err(error) = serve_with_incoming(router, connections, stop.cancelled_owned()).await {
+            tracing::error!(%error, "the controller's server has stopped");
+        }
+    });
+    tasks.spawn(node::follow_leadership(Arc::clone(node)));
+    tasks.spawn(node::learn_cluster_id(Arc::clone(node)));
+    for peer in node.quorum.voters().iter().filter(|voter| voter.id != node.options.node_id) {
+        tasks.spawn(presence::watch_peer(Arc::clone(node), peer.clone()));
+    }
+    let starting = Arc::clone(node);
+    tasks.spawn(async move {
+        if let Err(error) = bootstrap::bootstrap(&starting).await {
+            starting.fail(error);
+        }
+    });
+    let watched = Arc::clone(node);
+    tasks.spawn(async move {
+        let reason = watched.quorum.fatal().await;
+        watched.fail(ControllerError::Fatal(reason));
+    });
+    (tasks, server)
+}
+
+async fn accept(listener: TcpListener, connections: mpsc::Sender<TcpStream>) {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                if connections.send(connection).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
     }
 }

@@ -1,22 +1,14 @@
 //! What a controller is started with.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ottla_config::{HostPort, NodeConfig, Voter};
 use ottla_metadata::Limits;
 use ottla_protocol::ids::{BrokerId, KafkaUuid};
 
-/// A voter of the quorum (`controller.quorum.voters`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Voter {
-    /// Its `node.id`.
-    pub id: BrokerId,
-    /// Where the others reach it.
-    pub host: String,
-    /// Where the others reach it.
-    pub port: u16,
-}
+/// Where the quorum's data lives under `metadata.log.dir`.
+const DIRECTORY: &str = "__cluster_metadata";
 
 /// What a controller is started with.
 #[derive(Debug, Clone)]
@@ -29,8 +21,9 @@ pub struct ControllerOptions {
     pub incarnation: KafkaUuid,
     /// All voters, this node among them.
     pub voters: Vec<Voter>,
-    /// The addresses of the CONTROLLER listener.
-    pub listen: Vec<SocketAddr>,
+    /// Where the CONTROLLER listeners listen: on every address that a host resolves to; an empty host means
+    /// every address of the machine.
+    pub listen: Vec<HostPort>,
     /// Where the quorum's data lives; created if missing. Nothing else may live there.
     pub dir: PathBuf,
     /// `broker.session.timeout.ms`: a broker that is silent for so long is fenced.
@@ -73,8 +66,38 @@ impl ControllerOptions {
         }
     }
 
-    /// The voter that this node is.
-    pub(crate) fn me(&self) -> Option<&Voter> {
-        self.voters.iter().find(|voter| voter.id == self.node_id)
+    /// What a node's configuration says. Its data lives in a directory of its own under
+    /// `metadata.log.dir`.
+    #[must_use]
+    pub fn from_config(config: &NodeConfig, incarnation: KafkaUuid) -> Self {
+        let millis = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(1));
+        let seconds =
+            u64::try_from(config.leader_imbalance_check_interval_seconds).unwrap_or(1).max(1);
+        Self {
+            cluster_id: config.cluster_id.clone(),
+            listen: config
+                .controller_listeners()
+                .map(|listener| HostPort { host: listener.host.clone(), port: listener.port })
+                .collect(),
+            session_timeout: millis(config.broker_session_timeout_ms),
+            election_timeout: millis(config.controller_quorum_election_timeout_ms),
+            heartbeat_interval: millis(config.controller_quorum_heartbeat_interval_ms),
+            balance_interval: config
+                .auto_leader_rebalance_enable
+                .then_some(Duration::from_secs(seconds)),
+            limits: Limits {
+                num_partitions: config.num_partitions,
+                default_replication_factor: config.default_replication_factor.map(i32::from),
+                delete_topic_enable: config.delete_topic_enable,
+                static_values: config.static_values.clone(),
+                ..Limits::default()
+            },
+            ..Self::new(
+                config.node_id,
+                incarnation,
+                config.quorum_voters.clone(),
+                config.metadata_log_dir.join(DIRECTORY),
+            )
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod channel;
 pub mod convert;
 mod server;
+pub mod status;
 
 pub use channel::{
     ChannelOptions, InvalidAddress, channel, connect, controller_client, is_refused, quorum_client,
@@ -22,6 +23,9 @@ pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 /// Response metadata of a call that only the active controller answers: the id of the node that leads,
 /// as decimal text; absent while none is known.
 pub const LEADER_ID_METADATA: &str = "ottla-leader-id";
+
+/// Response metadata of a refused registration: Kafka's error number, as decimal text.
+pub const ERROR_CODE_METADATA: &str = "ottla-error-code";
 
 /// HTTP/2 flow control: 8 MiB per stream keeps one bulk stream at the speed of the link.
 const STREAM_WINDOW_BYTES: u32 = 8 * 1024 * 1024;

@@ -1,0 +1,374 @@
+//! Which brokers are there: sessions, silence, and what follows from them.
+//!
+//! Pure. A session's end only raises a suspicion; a refused dial, or another incarnation that answers,
+//! confirms it at once. Silence is judged by the session timeout alone, counted from the last contact.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use ottla_metadata::{Broker, FenceCause, Image};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset};
+
+/// Milliseconds on a clock that only goes forward.
+pub(crate) type Millis = u64;
+/// Numbers the session streams of one activation.
+pub(crate) type SessionId = u64;
+
+/// Between two dials of a broker that has no session.
+const REDIAL_MS: Millis = 50;
+/// A wish that has had no effect after this long is uttered again.
+const ASK_AGAIN_MS: Millis = 1000;
+/// Steps come at least this often; a longer gap means that this process itself stood still, and that the
+/// brokers' silence in it says nothing.
+const MAX_GAP_MS: Millis = 400;
+/// How long a broker that has handed everything over waits for the others to hear of it.
+const HANDOVER_PATIENCE_MS: Millis = 500;
+
+/// What a broker says in a beat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BeatState {
+    pub(crate) metadata_offset: MetadataOffset,
+    pub(crate) want_fence: bool,
+    pub(crate) want_shutdown: bool,
+}
+
+/// What a dial found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialled {
+    /// Nobody listens.
+    Refused,
+    /// The process of this registration answered.
+    Same,
+    /// Another process answered.
+    Other,
+    /// Nothing that says anything.
+    NoAnswer,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The controller became active. Contacts earlier than now are given where they are known.
+    Activated(BTreeMap<BrokerId, Millis>),
+    /// A broker registered, at this offset.
+    Registered(BrokerId, BrokerEpoch, MetadataOffset),
+    /// A broker began a session.
+    Opened(SessionId, BrokerId, BrokerEpoch),
+    /// A broker beat in its session.
+    Beat(SessionId, BrokerId, BrokerEpoch, BeatState),
+    /// A session's stream ended.
+    Closed(SessionId, BrokerId),
+    /// A dial came to its end.
+    Dialled(BrokerId, BrokerEpoch, Dialled),
+    /// The image has changed, or time has passed.
+    Tick,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Dial the broker, and say what answered.
+    Dial(BrokerId, BrokerEpoch, KafkaUuid),
+    /// Propose to fence it; the last is when the cause was first seen.
+    Fence(BrokerId, BrokerEpoch, FenceCause, Millis),
+    /// Propose to unfence it.
+    Unfence(BrokerId, BrokerEpoch),
+    /// Propose to begin its controlled shutdown.
+    ControlledShutdown(BrokerId, BrokerEpoch),
+    /// Answer a beat.
+    Answer(SessionId, BeatAnswer),
+}
+
+/// The answer to a beat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BeatAnswer {
+    pub(crate) fenced: bool,
+    pub(crate) should_shut_down: bool,
+    pub(crate) stale_epoch: bool,
+}
+
+/// All brokers, as the active controller watches them.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    session_timeout: Millis,
+    last_step: Millis,
+    brokers: BTreeMap<BrokerId, Watched>,
+}
+
+/// One registration.
+#[derive(Debug)]
+struct Watched {
+    epoch: BrokerEpoch,
+    registered_at: MetadataOffset,
+    session: Option<SessionId>,
+    last_contact: Millis,
+    metadata_offset: MetadataOffset,
+    /// Since when it has no session.
+    suspected_at: Option<Millis>,
+    dialling: bool,
+    redial_at: Option<Millis>,
+    /// When something was last proposed about it; cleared when the image shows the effect.
+    asked_at: Option<Millis>,
+    /// Since when, and at which offset, the image says that it shuts down.
+    shutting_down: Option<(Millis, MetadataOffset)>,
+    may_stop: bool,
+}
+
+impl Watched {
+    fn new(now: Millis, broker: &Broker, registered_at: MetadataOffset) -> Self {
+        Self {
+            epoch: broker.epoch,
+            registered_at,
+            session: None,
+            last_contact: now,
+            metadata_offset: 0,
+            suspected_at: None,
+            dialling: false,
+            redial_at: None,
+            asked_at: None,
+            shutting_down: None,
+            may_stop: false,
+        }
+    }
+
+    /// Whether to utter a wish now, or whether one is under way.
+    fn ask(&mut self, now: Millis) -> bool {
+        let due = self.asked_at.is_none_or(|asked| now >= asked + ASK_AGAIN_MS);
+        if due {
+            self.asked_at = Some(now);
+        }
+        due
+    }
+}
+
+impl Liveness {
+    pub(crate) fn new(session_timeout: Millis) -> Self {
+        Self { session_timeout, last_step: 0, brokers: BTreeMap::new() }
+    }
+
+    /// Takes one input in, at `now`, with the committed image as it is then.
+    pub(crate) fn step(
+        &mut self,
+        now: Millis,
+        image: &Image,
+        input: Input,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.forgive_own_pause(now);
+        self.follow(now, image);
+        match input {
+            Input::Activated(contacts) => self.activated(now, image, &contacts),
+            Input::Registered(id, epoch, offset) => {
+                if let Some(broker) = self.registration(id, epoch) {
+                    broker.registered_at = offset;
+                    broker.last_contact = now;
+                }
+            }
+            Input::Opened(session, id, epoch) => match self.registration(id, epoch) {
+                Some(broker) => {
+                    broker.session = Some(session);
+                    broker.last_contact = now;
+                    broker.suspected_at = None;
+                    broker.redial_at = None;
+                }
+                None => effects.push(stale(session)),
+            },
+            Input::Beat(session, id, epoch, beat) => {
+                self.beat(now, image, session, (id, epoch), beat, effects)
+            }
+            Input::Closed(session, id) => self.closed(now, session, id),
+            Input::Dialled(id, epoch, outcome) => {
+                self.dialled(now, image, (id, epoch), outcome, effects)
+            }
+            Input::Tick => {}
+        }
+        self.judge(now, image, effects);
+    }
+
+    /// When the next step is due at the latest.
+    pub(crate) fn next_step(&self, now: Millis) -> Millis {
+        let due = self.brokers.values().flat_map(|broker| {
+            [Some(broker.last_contact + self.session_timeout), broker.redial_at]
+        });
+        due.flatten()
+            .filter(|due| *due > now)
+            .min()
+            .unwrap_or(Millis::MAX)
+            .min(now + MAX_GAP_MS / 4)
+    }
+
+    fn registration(&mut self, id: BrokerId, epoch: BrokerEpoch) -> Option<&mut Watched> {
+        self.brokers.get_mut(&id).filter(|broker| broker.epoch == epoch)
+    }
+
+    fn forgive_own_pause(&mut self, now: Millis) {
+        let gap = now.saturating_sub(self.last_step);
+        if self.last_step > 0 && gap > MAX_GAP_MS {
+            for broker in self.brokers.values_mut() {
+                broker.last_contact += gap;
+            }
+        }
+        self.last_step = now;
+    }
+
+    /// Brings the watched registrations in line with the image.
+    fn follow(&mut self, now: Millis, image: &Image) {
+        self.brokers.retain(|id, watched| {
+            image.broker(*id).is_some_and(|broker| broker.epoch == watched.epoch)
+        });
+        for (id, broker) in image.brokers() {
+            let watched = self
+                .brokers
+                .entry(*id)
+                .or_insert_with(|| Watched::new(now, broker, image.offset()));
+            if broker.in_controlled_shutdown && watched.shutting_down.is_none() {
+                watched.shutting_down = Some((now, image.offset()));
+                watched.asked_at = None;
+            }
+        }
+    }
+
+    /// A new active controller knows nothing of the sessions there were: who is unfenced is dialled.
+    fn activated(&mut self, now: Millis, image: &Image, contacts: &BTreeMap<BrokerId, Millis>) {
+        for (id, watched) in &mut self.brokers {
+            if let Some(contact) = contacts.get(id) {
+                watched.last_contact = *contact;
+            }
+            if image.broker(*id).is_some_and(|broker| !broker.fenced) && watched.session.is_none() {
+                watched.suspected_at = Some(now);
+                watched.redial_at = Some(now);
+            }
+        }
+    }
+
+    fn closed(&mut self, now: Millis, session: SessionId, id: BrokerId) {
+        if let Some(broker) =
+            self.brokers.get_mut(&id).filter(|broker| broker.session == Some(session))
+        {
+            broker.session = None;
+            broker.suspected_at = Some(now);
+            broker.redial_at = Some(now);
+        }
+    }
+
+    fn beat(
+        &mut self,
+        now: Millis,
+        image: &Image,
+        session: SessionId,
+        (id, epoch): (BrokerId, BrokerEpoch),
+        beat: BeatState,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((broker, registered)) = self.registration(id, epoch).zip(image.broker(id)) else {
+            effects.push(stale(session));
+            return;
+        };
+        broker.last_contact = now;
+        broker.metadata_offset = beat.metadata_offset;
+        if beat.want_shutdown {
+            if !registered.fenced && !registered.in_controlled_shutdown && broker.ask(now) {
+                effects.push(Effect::ControlledShutdown(id, epoch));
+            }
+        } else if beat.want_fence {
+            if !registered.fenced && broker.ask(now) {
+                effects.push(Effect::Fence(id, epoch, FenceCause::None, now));
+            }
+        } else if registered.fenced
+            && beat.metadata_offset >= broker.registered_at
+            && broker.ask(now)
+        {
+            effects.push(Effect::Unfence(id, epoch));
+        }
+        let should_shut_down = beat.want_shutdown
+            && (registered.fenced
+                || (registered.in_controlled_shutdown && self.handed_over(now, image, id)));
+        if let Some(broker) = self.brokers.get_mut(&id) {
+            broker.may_stop |= should_shut_down;
+        }
+        let answer = BeatAnswer { fenced: registered.fenced, should_shut_down, stale_epoch: false };
+        effects.push(Effect::Answer(session, answer));
+    }
+
+    /// Whether a broker that shuts down leads nothing any more, and the others have heard of it.
+    fn handed_over(&self, now: Millis, image: &Image, id: BrokerId) -> bool {
+        let Some((since, offset)) = self.brokers.get(&id).and_then(|broker| broker.shutting_down)
+        else {
+            return false;
+        };
+        let leads = || {
+            let mut partitions = image.topics().flat_map(|topic| topic.partitions.values());
+            partitions.any(|partition| partition.leader == Some(id))
+        };
+        let heard = || {
+            self.brokers.iter().all(|(other, watched)| {
+                *other == id || watched.session.is_none() || watched.metadata_offset >= offset
+            })
+        };
+        (heard() || now >= since + HANDOVER_PATIENCE_MS) && !leads()
+    }
+
+    fn dialled(
+        &mut self,
+        now: Millis,
+        image: &Image,
+        (id, epoch): (BrokerId, BrokerEpoch),
+        outcome: Dialled,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((broker, registered)) = self.registration(id, epoch).zip(image.broker(id)) else {
+            return;
+        };
+        broker.dialling = false;
+        if broker.session.is_some() || registered.fenced {
+            return;
+        }
+        let seen = broker.suspected_at.unwrap_or(now);
+        let cause = match outcome {
+            Dialled::Refused if broker.may_stop => FenceCause::ControlledShutdown,
+            Dialled::Refused => FenceCause::ConnectionRefused,
+            Dialled::Other => FenceCause::OtherIncarnation,
+            Dialled::Same | Dialled::NoAnswer => {
+                broker.redial_at = Some(now + REDIAL_MS);
+                return;
+            }
+        };
+        if broker.ask(now) {
+            effects.push(Effect::Fence(id, epoch, cause, seen));
+        }
+        broker.redial_at = Some(now + REDIAL_MS);
+    }
+
+    /// Fences who is silent, dials who is suspected.
+    fn judge(&mut self, now: Millis, image: &Image, effects: &mut Vec<Effect>) {
+        for (id, broker) in &mut self.brokers {
+            let Some(registered) = image.broker(*id) else { continue };
+            if registered.fenced {
+                broker.redial_at = None;
+                continue;
+            }
+            if broker.session.is_none() && broker.may_stop {
+                if broker.ask(now) {
+                    let cause = FenceCause::ControlledShutdown;
+                    effects.push(Effect::Fence(*id, broker.epoch, cause, now));
+                }
+                continue;
+            }
+            if now >= broker.last_contact + self.session_timeout {
+                if broker.ask(now) {
+                    effects.push(Effect::Fence(*id, broker.epoch, FenceCause::SessionExpired, now));
+                }
+            } else if !broker.dialling && broker.redial_at.is_some_and(|due| now >= due) {
+                broker.dialling = true;
+                broker.redial_at = None;
+                effects.push(Effect::Dial(*id, broker.epoch, registered.incarnation_id));
+            }
+        }
+    }
+}
+
+fn stale(session: SessionId) -> Effect {
+    Effect::Answer(session, BeatAnswer { stale_epoch: true, ..BeatAnswer::default() })
+}
