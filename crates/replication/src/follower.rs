@@ -10,7 +10,7 @@ use crate::offsets::Offsets;
 pub struct Follower {
     leader: BrokerId,
     leader_epoch: LeaderEpoch,
-    pub(crate) partition_epoch: PartitionEpoch,
+    partition_epoch: PartitionEpoch,
     /// Rises with each request to be sent to, so that answers to an earlier one are told apart.
     attempt: u32,
 }
@@ -33,10 +33,20 @@ impl Follower {
         self.leader_epoch
     }
 
+    /// The partition epoch.
+    #[must_use]
+    pub fn partition_epoch(&self) -> PartitionEpoch {
+        self.partition_epoch
+    }
+
     /// The attempt whose answers count.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    pub(crate) fn commit(&mut self, partition_epoch: PartitionEpoch) {
+        self.partition_epoch = self.partition_epoch.max(partition_epoch);
     }
 
     pub(crate) fn ask(&mut self) -> Effect {

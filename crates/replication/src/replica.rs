@@ -473,7 +473,7 @@ impl Replica {
                 leader.commit(state, now_ms);
             }
             (Role::Follower(follower), Some(id)) if id == follower.leader() && !news => {
-                follower.partition_epoch = follower.partition_epoch.max(state.partition_epoch);
+                follower.commit(state.partition_epoch);
             }
             (_, Some(id)) if id == self.me => {
                 let leader = Leader::new(self.me, state, self.offsets.log_end, now_ms);

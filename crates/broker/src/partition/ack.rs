@@ -21,6 +21,19 @@ pub enum AckOutcome {
     Refused,
 }
 
+impl From<ottla_replication::AckOutcome> for AckOutcome {
+    fn from(outcome: ottla_replication::AckOutcome) -> Self {
+        match outcome {
+            ottla_replication::AckOutcome::Committed => Self::Committed,
+            ottla_replication::AckOutcome::NotLeader => Self::NotLeader,
+            ottla_replication::AckOutcome::NotEnoughReplicasAfterAppend => {
+                Self::NotEnoughReplicasAfterAppend
+            }
+            ottla_replication::AckOutcome::Storage => Self::Storage,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Group {
     remaining: AtomicUsize,

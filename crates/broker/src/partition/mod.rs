@@ -12,15 +12,32 @@
 //! - [`AckGroup`], [`Reader`]: how a produce and a long poll wait.
 
 mod ack;
+mod append;
+mod clock;
+mod codes;
+mod feed;
+mod flusher;
+mod follow;
+mod herald;
+mod link;
+mod load;
 mod partition;
+mod proposals;
+mod read;
+mod reconcile;
 mod registry;
 mod service;
+mod session;
+mod shared;
+mod timers;
 mod types;
+mod upkeep;
 
 pub use ack::{AckGroup, AckOutcome, AckToken};
 pub use partition::{Partition, Reader};
 pub use registry::{IsrProposer, Partitions, PartitionsOptions, ProposeError, StartError};
 pub use service::ReplicationService;
+pub use session::SessionStream;
 pub use types::{
     AppendError, AppendOptions, Appended, Isolation, ListOffset, ListOffsetError, ListedOffset,
     PartitionError, PartitionStatus, Read, ReadError, ReadRequest, ReplicaRole,

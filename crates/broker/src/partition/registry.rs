@@ -1,15 +1,33 @@
-//! All partitions of this broker, and what drives them.
+//! All partitions of this broker: opening, looking up, shutting down.
 
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
 
+use arc_swap::ArcSwap;
 use ottla_config::NodeConfig;
+use ottla_log::{DeletedDir, Log, LogConfig, LogDir, OpenOptions};
+use ottla_metadata::Image;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
-use ottla_metadata::{Delta, Image};
-use ottla_protocol::ids::{BrokerEpoch, KafkaUuid, TopicIdPartition};
+use ottla_protocol::ids::{BrokerEpoch, KafkaUuid, TopicIdPartition, TopicPartition};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
+use super::clock::Clock;
+use super::flusher::{self, Flusher};
+use super::herald::Herald;
+use super::link::Links;
 use super::partition::Partition;
+use super::proposals::{self, Proposals};
 use super::service::ReplicationService;
+use super::shared::Shared;
+use super::timers::Timers;
+use super::upkeep::Upkeep;
+
+/// Segment files kept open while not in use, per log directory; the active ones are not counted.
+const MAX_OPEN_FILES: usize = 4096;
 
 /// How ISR proposals reach the active controller; the broker's controller link implements it.
 pub trait IsrProposer: Send + Sync + 'static {
@@ -45,7 +63,21 @@ pub struct StartError(pub String);
 /// All partitions of this broker. Clones share.
 #[derive(Clone)]
 pub struct Partitions {
-    inner: Arc<()>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) disks: Arc<Disks>,
+}
+
+/// The log directories and what is to be done with them.
+pub(super) struct Disks {
+    pub(super) dirs: Vec<Arc<LogDir>>,
+    /// Loaded, and not yet claimed by the metadata.
+    pub(super) unclaimed: Mutex<HashMap<TopicIdPartition, Log>>,
+    /// Partitions are served: an image that counts has been applied. Held while one is applied.
+    pub(super) begun: Mutex<bool>,
+    /// Partition directories that could not be loaded: they are left alone.
+    pub(super) unreadable: HashSet<TopicPartition>,
+    pub(super) upkeep: Upkeep,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Partitions {
@@ -54,55 +86,185 @@ impl Partitions {
     /// # Errors
     /// A directory that is in use, unwritable, or another cluster's or node's.
     pub fn open(options: PartitionsOptions) -> Result<Self, StartError> {
-        let _ = options;
-        unimplemented!("open")
+        let PartitionsOptions { config, incarnation_id, proposer, runtime } = options;
+        let mut dirs = Vec::new();
+        let mut unclaimed = HashMap::new();
+        let mut unreadable = HashSet::new();
+        let mut deleted = Vec::new();
+        for path in &config.log_dirs {
+            let dir = LogDir::open(path, open_options(&config)).map_err(refuse)?;
+            let report = dir.load().map_err(refuse)?;
+            for failure in report.failures {
+                tracing::error!(path = %failure.path.display(), error = %failure.error,
+                    "a partition's log cannot be loaded and is left as it is");
+                unreadable.insert(failure.topic_partition);
+            }
+            for log in report.logs {
+                let partition = log.topic_partition().partition;
+                unclaimed.insert(TopicIdPartition::new(log.topic_id(), partition), log);
+            }
+            deleted.extend(report.deleted);
+            dirs.push(dir);
+        }
+        let clock = Clock::new();
+        let (proposals, queue) = Proposals::new();
+        let shared = Arc::new(Shared {
+            me: config.node_id,
+            incarnation_id,
+            runtime,
+            clock,
+            image: ArcSwap::from_pointee(Image::default()),
+            flusher: Flusher::new(&dirs),
+            timers: Timers::new(clock),
+            herald: Herald::default(),
+            links: Links::default(),
+            proposals,
+            stopping: watch::Sender::new(false),
+            failure: watch::Sender::new(None),
+            stored_cluster_id: dirs.iter().find_map(|dir| dir.meta().cluster_id),
+            broker_epoch: AtomicI64::new(-1),
+            partitions: RwLock::default(),
+            config,
+        });
+        let partitions = Self {
+            shared,
+            disks: Arc::new(Disks {
+                dirs,
+                unclaimed: Mutex::new(unclaimed),
+                begun: Mutex::new(false),
+                unreadable,
+                upkeep: Upkeep::default(),
+                threads: Mutex::default(),
+            }),
+        };
+        partitions.start(queue, proposer, deleted).map_err(refuse)?;
+        Ok(partitions)
+    }
+
+    fn start(
+        &self,
+        queue: tokio::sync::mpsc::UnboundedReceiver<proposals::Queued>,
+        proposer: Arc<dyn IsrProposer>,
+        deleted: Vec<DeletedDir>,
+    ) -> std::io::Result<()> {
+        let shared = &self.shared;
+        shared.runtime.spawn(proposals::run(queue, proposer, shared.stopping.subscribe()));
+        let herald = Arc::clone(shared);
+        shared.runtime.spawn(async move { herald.herald.run(herald.stopping.subscribe()).await });
+        shared.flusher.start()?;
+        let timers = Arc::clone(shared);
+        let upkeep = self.clone();
+        self.disks.upkeep.remove_later(deleted, 0);
+        let mut threads = self.disks.threads.lock();
+        threads.push(
+            thread::Builder::new().name("timers".to_owned()).spawn(move || timers.timers.run())?,
+        );
+        threads.push(
+            thread::Builder::new()
+                .name("upkeep".to_owned())
+                .spawn(move || upkeep.disks.upkeep.run(&upkeep))?,
+        );
+        Ok(())
     }
 
     /// The broker epoch under which this broker last stopped cleanly, for the registration; -1 if any log
     /// directory was not stopped cleanly.
     #[must_use]
     pub fn previous_broker_epoch(&self) -> BrokerEpoch {
-        let _ = &self.inner;
-        unimplemented!("previous_broker_epoch")
+        let mut epochs = self.disks.dirs.iter().map(|dir| dir.clean_shutdown_epoch().unwrap_or(-1));
+        let first = epochs.next().unwrap_or(-1);
+        if epochs.all(|epoch| epoch == first) { first } else { -1 }
+    }
+
+    /// The cluster id in the log directories' `meta.properties`, or in the metadata applied so far.
+    #[must_use]
+    pub fn cluster_id(&self) -> Option<String> {
+        self.shared.cluster_id()
     }
 
     /// This broker has registered: from here on its streams and proposals carry this epoch.
     pub fn set_broker_epoch(&self, epoch: BrokerEpoch) {
-        let _ = epoch;
-        unimplemented!("set_broker_epoch")
+        self.shared.broker_epoch.store(epoch, Ordering::Release);
+        let partitions = self.clone();
+        self.shared.runtime.spawn_blocking(move || partitions.begin_if_current());
     }
 
-    /// Follows the metadata: creates, deletes, leads and follows what `image` says, of which `delta` is
-    /// what is new. Call it once per batch, in order, after the image has been published to readers; the
-    /// first time with the first whole image and [`Delta::between`] an empty one and it. Blocking (file
-    /// creation); not for a task that must answer heartbeats.
-    pub fn apply(&self, image: &Arc<Image>, delta: &Delta) {
-        let _ = (image, delta);
-        unimplemented!("apply")
+    /// Completes, with the reason, when a log directory is out of service. The broker should then stop at
+    /// once and not cleanly, so that other replicas take over.
+    pub async fn storage_failure(&self) -> String {
+        let mut failure = self.shared.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // Its sender lives as long as `self`.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// The replica of a partition, if this broker has one.
     #[must_use]
     pub fn get(&self, id: TopicIdPartition) -> Option<Arc<Partition>> {
-        let _ = id;
-        unimplemented!("get")
+        self.shared.get(id)
     }
 
     /// Every replica, in no order.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Partition>> {
-        unimplemented!("all")
+        self.shared.all()
     }
 
     /// What to mount on the inter-broker listener (see `ottla_rpc::replication_server`).
     #[must_use]
     pub fn replication_service(&self) -> ReplicationService {
-        unimplemented!("replication_service")
+        ReplicationService::new(Arc::clone(&self.shared))
     }
 
     /// Stops in order: streams, flushers and upkeep; then flushes, writes the checkpoints, and marks the
     /// directories as cleanly stopped under the current broker epoch. Blocking.
     pub fn shutdown(&self) {
-        unimplemented!("shutdown")
+        self.stop();
+        let partitions: Vec<_> =
+            std::mem::take(&mut *self.shared.partitions.write()).into_values().collect();
+        let mut clean = self.disks.unreadable.is_empty();
+        for partition in &partitions {
+            if let Err(error) = flusher::close(partition) {
+                tracing::error!(?partition, %error, "not closed cleanly");
+                clean = false;
+            }
+        }
+        for (_, log) in self.disks.unclaimed.lock().drain() {
+            clean &= log.close().is_ok();
+        }
+        let epoch = self.shared.broker_epoch();
+        for dir in self.disks.dirs.iter().filter(|_| clean && epoch >= 0) {
+            if let Err(error) = dir.close_clean(epoch) {
+                tracing::error!(%error, "the log directory is not marked as cleanly stopped");
+            }
+        }
+    }
+
+    /// Stops as a crash would: nothing is flushed, no marker is written. After a storage failure.
+    pub fn stop(&self) {
+        self.shared.stopping.send_replace(true);
+        self.shared.timers.stop();
+        self.disks.upkeep.stop();
+        self.shared.flusher.stop();
+        for thread in self.disks.threads.lock().drain(..) {
+            // A panic has been reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn refuse(error: impl std::fmt::Display) -> StartError {
+    StartError(error.to_string())
+}
+
+fn open_options(config: &NodeConfig) -> OpenOptions {
+    OpenOptions {
+        node_id: config.node_id,
+        cluster_id: config.cluster_id.clone(),
+        recovery_threads: usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1),
+        max_open_files: MAX_OPEN_FILES,
+        config: LogConfig::default(),
     }
 }

@@ -1,0 +1,68 @@
+//! A replica out of what is on disk.
+
+use ottla_log::{Log, LogError};
+use ottla_protocol::ids::Offset;
+use ottla_protocol::record;
+use ottla_replication::{Offsets, ProducerState, Sequenced, producer_snapshot};
+
+use super::clock::wall_ms;
+
+/// Bytes of one read while producers are rebuilt.
+const SCAN_BYTES: usize = 1 << 20;
+
+/// Where the log says the replica stands.
+pub(super) fn offsets(log: &Log) -> Offsets {
+    Offsets {
+        log_start: log.log_start(),
+        high_watermark: log.high_watermark(),
+        log_end: log.log_end(),
+        flushed: log.flushed_offset(),
+    }
+}
+
+/// The producers of a log: its latest readable snapshot, and what the log has behind it.
+pub(super) fn producers(log: &mut Log) -> Result<ProducerState, LogError> {
+    let now_ms = wall_ms();
+    let mut from = log.log_start();
+    let mut state = ProducerState::default();
+    while let Some((offset, bytes)) = log.latest_producer_snapshot()? {
+        if offset <= log.log_end() {
+            match producer_snapshot::decode(&bytes, now_ms) {
+                Ok(snapshot) => {
+                    from = offset.max(from);
+                    state = snapshot;
+                    break;
+                }
+                Err(error) => tracing::warn!(%error, offset, "an unreadable producer snapshot"),
+            }
+        }
+        log.remove_producer_snapshot(offset)?;
+    }
+    scan(log, from, &mut state, now_ms)?;
+    Ok(state)
+}
+
+fn scan(
+    log: &mut Log,
+    from: Offset,
+    state: &mut ProducerState,
+    now_ms: i64,
+) -> Result<(), LogError> {
+    let mut offset = from;
+    while offset < log.log_end() {
+        let bytes = log.plan_read(offset, SCAN_BYTES, log.log_end(), true)?.read()?;
+        let before = offset;
+        for batch in record::batches(&bytes).filter_map(Result::ok) {
+            if let Some(batch_of) = Sequenced::of(&batch.header)
+                && batch.header.base_offset >= from
+            {
+                state.record(&batch_of, batch.header.base_offset, now_ms);
+            }
+            offset = batch.header.next_offset();
+        }
+        if offset <= before {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,387 @@
+//! From metadata to replicas: what this broker has is made to be what the image says.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use ottla_config::{Layers, TopicConfig};
+use ottla_log::{Log, LogConfig, LogError, NewLog};
+use ottla_metadata::{ConfigResource, Delta, Image, Partition as PartitionMetadata};
+use ottla_protocol::ids::{TopicIdPartition, TopicName, TopicPartition};
+use ottla_replication::{Input, Member, PartitionState, Replica, Rules};
+
+use super::load;
+use super::partition::Partition;
+use super::registry::Partitions;
+
+/// A partition that the image gives to this broker.
+struct Wanted {
+    id: TopicIdPartition,
+    topic: TopicName,
+    metadata: Arc<PartitionMetadata>,
+}
+
+impl Partitions {
+    /// Follows the metadata: creates, deletes, leads and follows what `image` says, of which `delta` is
+    /// what is new. Call it once per batch, in order. Blocking (file creation); not for a task that must
+    /// answer heartbeats.
+    ///
+    /// Nothing is done before the image holds the registration that [`Partitions::set_broker_epoch`] was
+    /// told of. An older image may name this broker a leader that it is not any more, and may lack topics
+    /// whose logs are here.
+    pub fn apply(&self, image: &Arc<Image>, delta: &Delta) {
+        let mut begun = self.disks.begun.lock();
+        self.shared.image.store(Arc::clone(image));
+        if *begun {
+            self.delete(delta);
+            self.bring_up(image, &self.changed(delta));
+            self.tell_brokers(image, delta);
+            self.tell_configs(image, delta);
+        } else if self.is_current(image) {
+            *begun = self.begin(image);
+        }
+    }
+
+    /// The registration may have been in the image already when its epoch became known.
+    pub(super) fn begin_if_current(&self) {
+        let mut begun = self.disks.begun.lock();
+        let image = self.shared.image.load_full();
+        if !*begun && self.is_current(&image) {
+            *begun = self.begin(&image);
+        }
+    }
+
+    fn is_current(&self, image: &Image) -> bool {
+        let epoch = self.shared.broker_epoch();
+        epoch >= 0 && image.broker(self.shared.me).is_some_and(|broker| broker.epoch == epoch)
+    }
+
+    /// The first image that counts: everything in it is new. False if it is another cluster's.
+    fn begin(&self, image: &Image) -> bool {
+        if let Some(cluster_id) = image.cluster_id() {
+            for dir in &self.disks.dirs {
+                if let Err(error) = dir.set_cluster_id(cluster_id) {
+                    tracing::error!(%error, "no partition is served");
+                    return false;
+                }
+            }
+        }
+        self.bring_up(image, &self.all_wanted(image));
+        self.set_strays_aside();
+        true
+    }
+
+    /// Creates what is missing, and gives every replica its part.
+    fn bring_up(&self, image: &Image, wanted: &[Wanted]) {
+        self.create(image, wanted);
+        for Wanted { id, metadata, .. } in wanted {
+            if let Some(partition) = self.get(*id) {
+                partition.step(Input::Metadata(state_of(image, metadata)));
+            }
+        }
+    }
+
+    fn is_mine(&self, metadata: &PartitionMetadata) -> bool {
+        metadata.replicas.contains(&self.shared.me)
+    }
+
+    fn all_wanted(&self, image: &Image) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        for topic in image.topics() {
+            for (partition, metadata) in &topic.partitions {
+                if self.is_mine(metadata) {
+                    wanted.push(Wanted {
+                        id: TopicIdPartition::new(topic.id, *partition),
+                        topic: Arc::clone(&topic.name),
+                        metadata: Arc::clone(metadata),
+                    });
+                }
+            }
+        }
+        wanted
+    }
+
+    fn changed(&self, delta: &Delta) -> Vec<Wanted> {
+        delta
+            .partitions
+            .iter()
+            .filter(|(_, change)| self.is_mine(&change.new))
+            .map(|(id, change)| Wanted {
+                id: *id,
+                topic: Arc::clone(&change.topic),
+                metadata: Arc::clone(&change.new),
+            })
+            .collect()
+    }
+
+    /// Creates what is wanted and not there: from what was loaded at start, else anew, in bulk.
+    fn create(&self, image: &Image, wanted: &[Wanted]) {
+        let missing: Vec<&Wanted> =
+            wanted.iter().filter(|wanted| self.get(wanted.id).is_none()).collect();
+        let mut settings = HashMap::new();
+        let mut logs: Vec<(&Wanted, Log)> = Vec::new();
+        let mut new: BTreeMap<usize, Vec<&Wanted>> = BTreeMap::new();
+        let mut load = self.logs_per_dir();
+        for wanted in missing {
+            settings
+                .entry(Arc::clone(&wanted.topic))
+                .or_insert_with(|| self.topic_config(image, &wanted.topic));
+            let loaded = self.disks.unclaimed.lock().remove(&wanted.id);
+            if let Some(log) = loaded {
+                logs.push((wanted, log));
+                continue;
+            }
+            let name = TopicPartition::new(Arc::clone(&wanted.topic), wanted.id.partition);
+            if self.disks.unreadable.contains(&name) {
+                tracing::error!(partition = %name, "offline: its log could not be loaded");
+                continue;
+            }
+            // The directory with the fewest partitions takes the next one.
+            if let Some((dir, count)) = load.iter_mut().min_by_key(|(_, count)| **count) {
+                *count += 1;
+                new.entry(*dir).or_default().push(wanted);
+            }
+        }
+        for (dir, wanted) in new {
+            match self.create_logs(dir, &wanted, &settings) {
+                Ok(created) => logs.extend(wanted.into_iter().zip(created)),
+                Err(error) => {
+                    tracing::error!(%error, partitions = wanted.len(), "cannot create partitions");
+                }
+            }
+        }
+        let mut created = Vec::new();
+        for (wanted, log) in logs {
+            let Some(settings) = settings.get(&wanted.topic) else { continue };
+            match self.open_replica(wanted, settings.clone(), log) {
+                Ok(partition) => created.push((wanted.id, partition)),
+                Err(error) => {
+                    tracing::error!(topic = %wanted.topic, partition = wanted.id.partition, %error,
+                        "offline: its producers cannot be read");
+                }
+            }
+        }
+        self.shared.partitions.write().extend(created);
+    }
+
+    fn logs_per_dir(&self) -> BTreeMap<usize, usize> {
+        let mut load: BTreeMap<usize, usize> = self
+            .disks
+            .dirs
+            .iter()
+            .enumerate()
+            .filter(|(_, dir)| dir.failure().is_none())
+            .map(|(place, _)| (place, 0))
+            .collect();
+        if load.len() > 1 {
+            for partition in self.all() {
+                let dir = partition
+                    .look(|state| state.log.as_ref().map(|log| log.dir().path().to_owned()));
+                let place = self.disks.dirs.iter().position(|it| Some(it.path()) == dir.as_deref());
+                if let Some(count) = place.and_then(|place| load.get_mut(&place)) {
+                    *count += 1;
+                }
+            }
+        }
+        load
+    }
+
+    fn create_logs(
+        &self,
+        dir: usize,
+        wanted: &[&Wanted],
+        settings: &HashMap<TopicName, TopicConfig>,
+    ) -> Result<Vec<Log>, LogError> {
+        let Some(dir) = self.disks.dirs.get(dir) else { return Ok(Vec::new()) };
+        let new = |wanted: &&Wanted| NewLog {
+            topic_partition: TopicPartition::new(Arc::clone(&wanted.topic), wanted.id.partition),
+            topic_id: wanted.id.topic_id,
+            config: settings.get(&wanted.topic).map(log_config).unwrap_or_default(),
+        };
+        dir.create_many(wanted.iter().map(new).collect())
+    }
+
+    fn open_replica(
+        &self,
+        wanted: &Wanted,
+        settings: TopicConfig,
+        mut log: Log,
+    ) -> Result<Arc<Partition>, LogError> {
+        log.set_config(log_config(&settings));
+        let producers = load::producers(&mut log)?;
+        let rules = self.rules(&settings, wanted.metadata.replicas.len());
+        let replica = Replica::new(self.shared.me, load::offsets(&log), producers, rules);
+        let topic = Arc::clone(&wanted.topic);
+        Ok(Partition::new(wanted.id, topic, Arc::clone(&self.shared), settings, replica, log))
+    }
+
+    /// Deleted topics, and partitions that have moved away: gone for clients at once, from disk later.
+    fn delete(&self, delta: &Delta) {
+        let me = self.shared.me;
+        let topics = delta.deleted_topics.iter().flat_map(|(id, topic)| {
+            topic.partitions.keys().map(|partition| TopicIdPartition::new(*id, *partition))
+        });
+        let moved = delta
+            .partitions
+            .iter()
+            .filter(|(_, change)| !change.new.replicas.contains(&me))
+            .map(|(id, _)| *id);
+        let mut logs: HashMap<std::path::PathBuf, Vec<Log>> = HashMap::new();
+        let mut delay_ms = 0;
+        for id in topics.chain(moved) {
+            let Some(partition) = self.shared.partitions.write().remove(&id) else { continue };
+            delay_ms = delay_ms.max(partition.settings.load().file_delete_delay_ms);
+            if let Some(log) = retire(&partition) {
+                logs.entry(log.dir().path().to_owned()).or_default().push(log);
+            }
+        }
+        for dir in &self.disks.dirs {
+            let Some(logs) = logs.remove(dir.path()) else { continue };
+            tracing::info!(partitions = logs.len(), dir = %dir.path().display(), "deleting");
+            match dir.delete_many(logs) {
+                Ok(deleted) => {
+                    let at_ms = self.shared.clock.now_ms().saturating_add(delay_ms);
+                    self.disks.upkeep.remove_later(deleted, at_ms);
+                }
+                Err(error) => tracing::error!(%error, "cannot delete partitions"),
+            }
+        }
+    }
+
+    /// What was loaded and no topic of the cluster owns is kept, aside.
+    fn set_strays_aside(&self) {
+        let mut strays: HashMap<std::path::PathBuf, Vec<Log>> = HashMap::new();
+        for (_, log) in self.disks.unclaimed.lock().drain() {
+            tracing::warn!(partition = %log.topic_partition(), topic_id = %log.topic_id(),
+                "no topic of the cluster owns this log: it is set aside");
+            strays.entry(log.dir().path().to_owned()).or_default().push(log);
+        }
+        for dir in &self.disks.dirs {
+            if let Some(logs) = strays.remove(dir.path())
+                && let Err(error) = dir.set_aside_many(logs)
+            {
+                tracing::error!(%error, "cannot set strays aside");
+            }
+        }
+    }
+
+    /// Brokers that came, went or changed: whom leaders may count, and where leaders are.
+    fn tell_brokers(&self, image: &Image, delta: &Delta) {
+        if delta.brokers.is_empty() {
+            return;
+        }
+        for broker in delta.brokers.keys() {
+            self.shared.links.redial(*broker);
+        }
+        for partition in self.all() {
+            let Some(metadata) = image.partition(partition.id()) else { continue };
+            let leads = metadata.leader == Some(self.shared.me);
+            if leads && metadata.replicas.iter().any(|it| delta.brokers.contains_key(it)) {
+                partition.step(Input::Members(members(image, metadata)));
+            }
+        }
+    }
+
+    /// Settings that changed.
+    fn tell_configs(&self, image: &Image, delta: &Delta) {
+        let all = delta.configs.iter().any(|it| !matches!(it, ConfigResource::Topic(_)));
+        let topics: BTreeSet<&TopicName> = delta
+            .configs
+            .iter()
+            .filter_map(|it| match it {
+                ConfigResource::Topic(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        if !all && topics.is_empty() {
+            return;
+        }
+        for partition in self.all() {
+            if !all && !topics.contains(partition.topic()) {
+                continue;
+            }
+            let Some(metadata) = image.partition(partition.id()) else { continue };
+            let settings = self.topic_config(image, partition.topic());
+            let rules = self.rules(&settings, metadata.replicas.len());
+            let config = log_config(&settings);
+            partition.settings.store(Arc::new(settings));
+            let now_ms = self.shared.clock.now_ms();
+            partition.run(|state, _| {
+                if let Some(log) = &mut state.log {
+                    log.set_config(config);
+                }
+                state.step(now_ms, Input::Rules(rules));
+            });
+        }
+    }
+
+    fn topic_config(&self, image: &Image, topic: &TopicName) -> TopicConfig {
+        TopicConfig::of(&Layers {
+            topic: Some(image.topic_config(topic)),
+            broker: Some(image.config(&ConfigResource::Broker(self.shared.me))),
+            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
+            file: Some(&self.shared.config.static_values),
+        })
+    }
+
+    fn rules(&self, settings: &TopicConfig, replicas: usize) -> Rules {
+        let config = &self.shared.config;
+        Rules {
+            flush_messages: settings.flush_messages.max(1),
+            min_insync_replicas: usize::try_from(settings.min_isr(replicas)).unwrap_or(1),
+            replica_lag_time_max_ms: config.replica_lag_time_max_ms,
+            producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
+        }
+    }
+}
+
+/// Takes the log out of a replica that is no more; who waits for it hears that it does not lead.
+fn retire(partition: &Arc<Partition>) -> Option<Log> {
+    let now_ms = partition.shared.clock.now_ms();
+    partition.run(|state, _| {
+        let gone = PartitionState {
+            leader: None,
+            leader_epoch: state.replica.leader_epoch().saturating_add(1),
+            partition_epoch: i32::MAX,
+            isr: Vec::new(),
+            replicas: Vec::new(),
+        };
+        state.step(now_ms, Input::Metadata(gone));
+        state.log.take()
+    })
+}
+
+/// The replicas' brokers, from one image.
+fn members(image: &Image, metadata: &PartitionMetadata) -> Vec<Member> {
+    let member = |id: &i32| {
+        let broker = image.broker(*id);
+        Member {
+            broker_id: *id,
+            broker_epoch: broker.map_or(-1, |broker| broker.epoch),
+            eligible: broker.is_some_and(|broker| broker.is_active()),
+        }
+    };
+    metadata.replicas.iter().map(member).collect()
+}
+
+fn state_of(image: &Image, metadata: &PartitionMetadata) -> PartitionState {
+    PartitionState {
+        leader: metadata.leader,
+        leader_epoch: metadata.leader_epoch,
+        partition_epoch: metadata.partition_epoch,
+        isr: metadata.isr.clone(),
+        replicas: members(image, metadata),
+    }
+}
+
+fn log_config(settings: &TopicConfig) -> LogConfig {
+    let positive = |value: i32| u32::try_from(value).unwrap_or(u32::MAX);
+    let deletes = settings.cleanup_policy.delete;
+    LogConfig {
+        segment_bytes: positive(settings.segment_bytes),
+        segment_ms: settings.segment_ms,
+        segment_index_bytes: positive(settings.segment_index_bytes),
+        index_interval_bytes: positive(settings.index_interval_bytes),
+        retention_ms: if deletes { settings.retention_ms } else { -1 },
+        retention_bytes: if deletes { settings.retention_bytes } else { -1 },
+    }
+}

@@ -1,0 +1,69 @@
+//! What all partitions of a broker share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use ottla_config::NodeConfig;
+use ottla_metadata::Image;
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::flusher::Flusher;
+use super::herald::Herald;
+use super::link::Links;
+use super::partition::Partition;
+use super::proposals::Proposals;
+use super::timers::Timers;
+
+pub(super) struct Shared {
+    pub(super) me: BrokerId,
+    pub(super) config: Arc<NodeConfig>,
+    pub(super) incarnation_id: KafkaUuid,
+    pub(super) runtime: tokio::runtime::Handle,
+    pub(super) clock: Clock,
+    /// The metadata as last applied.
+    pub(super) image: ArcSwap<Image>,
+    pub(super) flusher: Flusher,
+    pub(super) timers: Timers,
+    pub(super) herald: Herald,
+    pub(super) links: Links,
+    pub(super) proposals: Proposals,
+    /// True once the streams are to end.
+    pub(super) stopping: watch::Sender<bool>,
+    /// Why a log directory is out of service.
+    pub(super) failure: watch::Sender<Option<String>>,
+    /// The cluster id as the log directories have it; the image's comes first.
+    pub(super) stored_cluster_id: Option<String>,
+    pub(super) broker_epoch: AtomicI64,
+    pub(super) partitions: RwLock<HashMap<TopicIdPartition, Arc<Partition>>>,
+}
+
+impl Shared {
+    pub(super) fn get(&self, id: TopicIdPartition) -> Option<Arc<Partition>> {
+        self.partitions.read().get(&id).cloned()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Partition>> {
+        self.partitions.read().values().cloned().collect()
+    }
+
+    pub(super) fn cluster_id(&self) -> Option<String> {
+        let image = self.image.load();
+        image.cluster_id().map(ToString::to_string).or_else(|| self.stored_cluster_id.clone())
+    }
+
+    pub(super) fn broker_epoch(&self) -> BrokerEpoch {
+        self.broker_epoch.load(Ordering::Acquire)
+    }
+
+    /// Where another broker can be reached.
+    pub(super) fn address(&self, broker: BrokerId) -> Option<(String, u16)> {
+        let image = self.image.load();
+        let endpoint = image.broker(broker)?.inter_broker_endpoint()?;
+        Some((endpoint.host.to_string(), endpoint.port))
+    }
+}
