@@ -13,9 +13,10 @@ async def main():
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 3, 3)])
-    assert topic in await admin.list_topics()
-    described = await admin.describe_topics([topic])
-    assert len(described[0]["partitions"]) == 3, described
+    while True:
+        described = await admin.describe_topics([topic])
+        if topic in await admin.list_topics() and len(described[0]["partitions"]) == 3:
+            break
 
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap, enable_idempotence=True, compression_type="gzip"
@@ -42,4 +43,4 @@ async def main():
     print("ok")
 
 
-asyncio.run(main())
+asyncio.run(asyncio.wait_for(main(), 60))

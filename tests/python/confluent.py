@@ -17,6 +17,8 @@ from confluent_kafka.admin import (
     OffsetSpec,
 )
 
+from eventually import eventually
+
 bootstrap, topic = sys.argv[1:]
 admin = AdminClient({"bootstrap.servers": bootstrap})
 
@@ -44,17 +46,28 @@ refused(
 done(admin.create_partitions([NewPartitions(topic, 3)]))
 cluster = admin.describe_cluster().result(30)
 assert len(cluster.nodes) == 3 and cluster.cluster_id, cluster
-described = done(admin.describe_topics(TopicCollection([topic])))[topic]
-assert len(described.partitions) == 3 and len(described.partitions[0].isr) == 3, described
+
+
+def three_partitions_in_sync():
+    described = done(admin.describe_topics(TopicCollection([topic])))[topic]
+    return len(described.partitions) == 3 and len(described.partitions[0].isr) == 3
+
+
+eventually(three_partitions_in_sync)
 
 resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
 resource.add_incremental_config(
     ConfigEntry("retention.ms", "123456", incremental_operation=AlterConfigOpType.SET)
 )
 done(admin.incremental_alter_configs([resource]))
-configs = done(admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]))
-configs = next(iter(configs.values()))
-assert configs["retention.ms"].value == "123456", configs["retention.ms"]
+
+
+def altered():
+    configs = done(admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]))
+    return next(iter(configs.values()))["retention.ms"].value == "123456"
+
+
+eventually(altered)
 
 acked = []
 

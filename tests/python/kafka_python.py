@@ -6,6 +6,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.errors import TopicAlreadyExistsError, InvalidReplicationFactorError
 
+from eventually import eventually
+
 bootstrap, topic = sys.argv[1:]
 servers = bootstrap.split(",")
 
@@ -20,13 +22,12 @@ for wrong, error in [
         sys.exit(f"{error.__name__} expected")
     except error:
         pass
-assert topic in admin.list_topics()
+eventually(lambda: topic in admin.list_topics())
 admin.create_partitions({topic: NewPartitions(3)})
-description = admin.describe_topics([topic])[0]
-assert len(description["partitions"]) == 3, description
+eventually(lambda: len(admin.describe_topics([topic])[0]["partitions"]) == 3)
 admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "123456"})])
-described = str(admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]))
-assert "123456" in described, described
+resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+eventually(lambda: "123456" in str(admin.describe_configs([resource])))
 
 for compression in [None, "gzip", "lz4", "snappy", "zstd"]:
     try:

@@ -77,7 +77,7 @@ async fn serve(config: NodeConfig, control: &Runtime, data: &Runtime) -> Result<
     let roles = config.roles;
     let controller = match roles.controller {
         true => {
-            let options = settings::controller_options(&config, incarnation_id)?;
+            let options = settings::controller_options(&config, incarnation_id);
             Some(Controller::start(options).await?)
         }
         false => None,
