@@ -31,6 +31,11 @@ impl LogStore {
     pub(crate) fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
+
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
 }
 
 impl Store {

@@ -1,0 +1,437 @@
+//! Controllers in this process, each on a runtime of its own, and a broker that only beats.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ottla_config::{HostPort, Voter};
+use ottla_metadata::plan::brokers::Registration;
+use ottla_metadata::proposal::{CreateTopics, NewTopic, Proposal, Reply};
+use ottla_metadata::{Batch, Endpoint, Image, Record};
+use ottla_metadata_controller::{Controller, ControllerError, ControllerHandle, ControllerOptions};
+use ottla_protocol::ids::KafkaUuid;
+use ottla_rpc::controller as proto;
+use ottla_rpc::controller::feed_event::Event;
+use ottla_rpc::convert::{proposal_to_proto, registration_to_proto, reply_from_proto};
+use ottla_rpc::replication::replication_server::Replication;
+use ottla_rpc::replication::{FromFollower, FromLeader, IdentifyReply, IdentifyRequest};
+use ottla_rpc::{
+    ChannelOptions, Connections, channel, controller_client, replication_server, server_builder,
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn random_id() -> KafkaUuid {
+    KafkaUuid::from_bytes(rand::random())
+}
+
+/// Waits until `check` gives something, at most [`DEADLINE`].
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut check: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = check().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+pub struct Cluster {
+    pub voters: Vec<Voter>,
+    dir: TempDir,
+    running: Vec<Option<Running>>,
+}
+
+struct Running {
+    runtime: Runtime,
+    handle: ControllerHandle,
+}
+
+impl Cluster {
+    pub fn new(size: i32) -> Self {
+        let voter = |id| Voter { id, host: "127.0.0.1".to_owned(), port: free_port() };
+        Self {
+            voters: (1..=size).map(voter).collect(),
+            dir: tempfile::tempdir().unwrap(),
+            running: (0..size).map(|_| None).collect(),
+        }
+    }
+
+    pub async fn started(size: i32) -> Self {
+        let mut cluster = Self::new(size);
+        cluster.start_all().await;
+        cluster
+    }
+
+    pub async fn start_all(&mut self) {
+        for id in 1..=i32::try_from(self.voters.len()).unwrap() {
+            self.start(id).await;
+        }
+    }
+
+    pub fn data(&self, id: i32) -> PathBuf {
+        self.dir.path().join(id.to_string())
+    }
+
+    pub fn options(&self, id: i32) -> ControllerOptions {
+        let mut options =
+            ControllerOptions::new(id, random_id(), self.voters.clone(), self.data(id));
+        let voter = &self.voters[usize::try_from(id - 1).unwrap()];
+        options.listen = vec![HostPort { host: voter.host.clone(), port: voter.port }];
+        options
+    }
+
+    pub async fn start(&mut self, id: i32) {
+        let options = self.options(id);
+        self.start_with(id, options).await.unwrap();
+    }
+
+    /// What was dropped a moment ago may still hold its lock or its port.
+    pub async fn start_with(
+        &mut self,
+        id: i32,
+        options: ControllerOptions,
+    ) -> Result<(), ControllerError> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
+            match runtime.spawn(Controller::start(options.clone())).await.unwrap() {
+                Ok(handle) => {
+                    self.running[slot(id)] = Some(Running { runtime, handle });
+                    return Ok(());
+                }
+                Err(ControllerError::InUse { .. } | ControllerError::Listen { .. })
+                    if Instant::now() < deadline =>
+                {
+                    runtime.shutdown_background();
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => {
+                    runtime.shutdown_background();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Everything of it stops where it stands, sockets close: as near to SIGKILL as it gets in one process.
+    pub fn kill(&mut self, id: i32) {
+        if let Some(running) = self.running[slot(id)].take() {
+            running.runtime.shutdown_background();
+        }
+    }
+
+    /// Stops in order.
+    pub async fn stop(&mut self, id: i32) {
+        if let Some(running) = self.running[slot(id)].take() {
+            running.runtime.spawn(running.handle.shutdown()).await.unwrap();
+            running.runtime.shutdown_background();
+        }
+    }
+
+    pub async fn failure(&self, id: i32) -> Arc<ControllerError> {
+        let running = self.running[slot(id)].as_ref().unwrap();
+        tokio::time::timeout(DEADLINE, running.handle.failed()).await.unwrap()
+    }
+
+    pub fn client(
+        &self,
+        id: i32,
+    ) -> proto::controller_client::ControllerClient<tonic::transport::Channel> {
+        let voter = &self.voters[slot(id)];
+        controller_client(channel(&voter.host, voter.port, &ChannelOptions::default()).unwrap())
+    }
+
+    pub fn alive(&self) -> Vec<i32> {
+        let ids = self.voters.iter().map(|voter| voter.id);
+        ids.filter(|id| self.running[slot(*id)].is_some()).collect()
+    }
+
+    /// Proposes to whoever is active, until somebody takes it; returns who and the reply.
+    pub async fn propose(&self, proposal: &Proposal) -> (i32, Reply) {
+        eventually("a proposal is taken", || async {
+            for id in self.alive() {
+                let request = proto::ProposeRequest {
+                    cluster_id: String::new(),
+                    broker_id: -1,
+                    broker_epoch: -1,
+                    proposal: Some(proposal_to_proto(proposal)),
+                };
+                let mut client = self.client(id);
+                let call = client.propose(request);
+                if let Ok(Ok(reply)) = tokio::time::timeout(Duration::from_millis(500), call).await
+                {
+                    let reply = reply_from_proto(reply.into_inner().reply.unwrap()).unwrap();
+                    return Some((id, reply));
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// Sets a topic-less configuration value: a change that needs no broker.
+    pub async fn set(&self, value: &str) -> i32 {
+        let (id, reply) = self.propose(&set_retention(value)).await;
+        assert_eq!(reply, Reply::AlterConfigs(vec![Ok(())]));
+        id
+    }
+
+    /// The image as one controller's feed gives it, once it holds what `check` wants.
+    pub async fn image(&self, id: i32, check: impl Fn(&Image) -> bool) -> Image {
+        let deadline = tokio::time::timeout(DEADLINE, async {
+            loop {
+                if let Some(image) = self.follow(id, &check).await {
+                    return image;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        deadline.await.expect("the image in time")
+    }
+
+    async fn follow(&self, id: i32, check: &impl Fn(&Image) -> bool) -> Option<Image> {
+        let request = proto::FeedRequest { cluster_id: String::new(), node_id: -1, from_offset: 0 };
+        let mut events = self.client(id).feed(request).await.ok()?.into_inner();
+        let mut records: Vec<Record> = Vec::new();
+        let mut image = Image::default();
+        while let Ok(Some(event)) = events.message().await {
+            match event.event? {
+                Event::Status(_) => continue,
+                Event::Snapshot(snapshot) => {
+                    records.extend(
+                        snapshot.records.into_iter().map(|record| record.try_into().unwrap()),
+                    );
+                    if !snapshot.last {
+                        continue;
+                    }
+                    image = Image::from_records(snapshot.offset, &std::mem::take(&mut records)).0;
+                }
+                Event::Batch(batch) => {
+                    let decoded: Batch = batch.batch?.try_into().unwrap();
+                    assert!(batch.offset > image.offset(), "batches come in order");
+                    image.replay_batch(batch.offset, &decoded);
+                }
+            }
+            if check(&image) {
+                return Some(image);
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for id in 1..=i32::try_from(self.voters.len()).unwrap() {
+            self.kill(id);
+        }
+    }
+}
+
+fn slot(id: i32) -> usize {
+    usize::try_from(id - 1).unwrap()
+}
+
+pub fn set_retention(value: &str) -> Proposal {
+    use ottla_metadata::proposal::{
+        AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, ResourceType,
+    };
+    Proposal::AlterConfigs(AlterConfigs {
+        resources: vec![AlterConfigResource {
+            resource_type: ResourceType::Broker,
+            name: String::new(),
+            alters: vec![AlterConfig {
+                op: AlterConfigOp::Set,
+                key: "log.retention.ms".to_owned(),
+                value: Some(value.to_owned()),
+            }],
+            replace_all: false,
+        }],
+        validate_only: false,
+    })
+}
+
+pub fn has_retention(image: &Image, value: &str) -> bool {
+    let config = image.config(&ottla_metadata::ConfigResource::ClusterDefault);
+    config.get("log.retention.ms").is_some_and(|found| found == value)
+}
+
+pub fn create_topic(name: &str, replication_factor: i32) -> Proposal {
+    Proposal::CreateTopics(CreateTopics {
+        topics: vec![NewTopic {
+            name: name.into(),
+            partitions: 1,
+            replication_factor,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        }],
+        validate_only: false,
+    })
+}
+
+/// A broker that registers, identifies itself and beats; on a runtime of its own, so that it can be killed.
+pub struct Broker {
+    runtime: Option<Runtime>,
+    pub id: i32,
+    pub shut_down: Arc<tokio::sync::Notify>,
+    leave: Arc<tokio::sync::Notify>,
+}
+
+struct Identify {
+    id: i32,
+    incarnation: KafkaUuid,
+}
+
+#[tonic::async_trait]
+impl Replication for Identify {
+    type ReplicateStream = ReceiverStream<Result<FromLeader, Status>>;
+
+    async fn replicate(
+        &self,
+        _: Request<Streaming<FromFollower>>,
+    ) -> Result<Response<Self::ReplicateStream>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn identify(
+        &self,
+        _: Request<IdentifyRequest>,
+    ) -> Result<Response<IdentifyReply>, Status> {
+        Ok(Response::new(IdentifyReply {
+            broker_id: self.id,
+            incarnation_id: self.incarnation.as_bytes().to_vec().into(),
+            cluster_id: String::new(),
+        }))
+    }
+}
+
+impl Broker {
+    pub fn start(id: i32, cluster: &Cluster) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let clients: Vec<_> =
+            cluster.voters.iter().map(|voter| (voter.host.clone(), voter.port)).collect();
+        let shut_down = Arc::new(tokio::sync::Notify::new());
+        let leave = Arc::new(tokio::sync::Notify::new());
+        runtime.spawn(run_broker(id, clients, Arc::clone(&shut_down), Arc::clone(&leave)));
+        Self { runtime: Some(runtime), id, shut_down, leave }
+    }
+
+    /// Asks for a controlled shutdown; `shut_down` is notified when it may stop.
+    pub fn leave(&self) {
+        self.leave.notify_one();
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn run_broker(
+    id: i32,
+    controllers: Vec<(String, u16)>,
+    shut_down: Arc<tokio::sync::Notify>,
+    leave: Arc<tokio::sync::Notify>,
+) {
+    let incarnation = random_id();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, connections) = Connections::channel(8);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            if sender.send(connection).await.is_err() {
+                return;
+            }
+        }
+    });
+    let router = server_builder().add_service(replication_server(Identify { id, incarnation }));
+    tokio::spawn(ottla_rpc::serve_with_incoming(router, connections, std::future::pending()));
+    let clients: Vec<_> = controllers
+        .iter()
+        .map(|(host, port)| {
+            controller_client(channel(host, *port, &ChannelOptions::default()).unwrap())
+        })
+        .collect();
+    let registration = Registration {
+        broker_id: id,
+        incarnation_id: incarnation,
+        endpoints: vec![Endpoint {
+            listener: "PLAINTEXT".into(),
+            host: "127.0.0.1".into(),
+            port,
+            security_protocol: "PLAINTEXT".into(),
+        }],
+        rack: None,
+        inter_broker_listener: "PLAINTEXT".into(),
+        previous_broker_epoch: -1,
+    };
+    let mut leaving = false;
+    for client in clients.iter().cycle() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let mut client = client.clone();
+        let registered = client.register(registration_to_proto(&registration, "")).await;
+        let Ok(registered) = registered else { continue };
+        let epoch = registered.into_inner().broker_epoch;
+        let (beats, receiver) = mpsc::channel(1);
+        let beat = |want_shutdown| proto::Beat {
+            cluster_id: String::new(),
+            broker_id: id,
+            broker_epoch: epoch,
+            metadata_offset: u64::MAX,
+            want_fence: false,
+            want_shutdown,
+        };
+        beats.send(beat(leaving)).await.unwrap();
+        let Ok(answers) = client.session(ReceiverStream::new(receiver)).await else { continue };
+        let mut answers = answers.into_inner();
+        loop {
+            match answers.message().await {
+                Ok(Some(answer)) if answer.stale_epoch => break,
+                Ok(Some(answer)) if answer.should_shut_down => {
+                    shut_down.notify_one();
+                    return;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+            tokio::select! {
+                () = leave.notified() => leaving = true,
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+            }
+            if beats.send(beat(leaving)).await.is_err() {
+                break;
+            }
+        }
+    }
+}
