@@ -8,6 +8,8 @@ mod describe;
 mod options;
 mod select;
 
+pub(crate) use select::{IncludeList, is_internal};
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
