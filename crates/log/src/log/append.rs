@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering;
 
 use ottla_protocol::ids::Offset;
 use ottla_protocol::record::{BatchHeader, batches};
@@ -28,10 +29,14 @@ impl Log {
     /// whose CRCs the caller has checked. One write per segment touched; nothing is flushed. A batch
     /// with a new leader epoch begins that epoch in [`Log::epochs`].
     ///
+    /// An empty log that was told to begin inside a batch (the leader's log start, after DeleteRecords)
+    /// takes that batch whole and keeps its log start.
+    ///
     /// On [`LogError::DiskFull`] the log ends at a whole batch and stays usable; of several batches the
     /// first may have been appended (see [`Log::log_end`]).
     pub fn append(&mut self, batches: &[u8]) -> Result<AppendInfo, LogError> {
         self.dir.usable()?;
+        let log_start = self.begin_inside_batch(batches)?;
         self.check_continues(batches)?;
         let base_offset = self.log_end;
         let mut rolled = false;
@@ -44,8 +49,24 @@ impl Log {
             let (run, next) = rest.split_at(self.run_length(rest)?);
             self.write(run)?;
             rest = next;
+            self.shared.log_start.fetch_max(log_start, Ordering::AcqRel);
         }
         Ok(AppendInfo { base_offset, log_end: self.log_end, rolled })
+    }
+
+    /// Lets an empty log begin with the batch that holds its log start. Returns the log start to keep.
+    fn begin_inside_batch(&mut self, bytes: &[u8]) -> Result<Offset, LogError> {
+        let log_start = self.log_start();
+        if log_start == self.log_end && self.size() == 0 {
+            let first = batches(bytes).next().and_then(Result::ok).map(|batch| batch.header);
+            let inside = |header: &BatchHeader| {
+                header.base_offset < log_start && header.next_offset() > log_start
+            };
+            if let Some(header) = first.filter(inside) {
+                self.truncate_fully_and_start_at(header.base_offset)?;
+            }
+        }
+        Ok(log_start)
     }
 
     /// Refuses, before anything is written, what are not whole batches from the log end on.
@@ -120,15 +141,14 @@ impl Log {
         let (base, interval) = (self.active.base_offset, self.config.index_interval_bytes);
         for batch in batches(run).map_while(Result::ok) {
             let header = batch.header;
-            if self.epochs.assign(header.partition_leader_epoch, header.base_offset) {
-                self.epochs_differ_from(header.base_offset);
+            if self.epochs.on_append(header.partition_leader_epoch, header.base_offset) {
+                self.epochs_changed.bump();
             }
             self.log_end = header.next_offset();
             if let Some(indexes) = &mut self.indexes {
                 indexes.add(base, &header, interval);
             }
         }
-        self.bytes_since_epochs += run.len() as u64;
         if self.indexes.as_ref().is_some_and(Indexes::is_due) {
             // The batches are in; index entries that a full disk does not take wait in memory.
             match self.persist_indexes(false) {

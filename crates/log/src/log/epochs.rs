@@ -71,6 +71,19 @@ impl LeaderEpochs {
         true
     }
 
+    /// Takes in a batch of `epoch` appended at `start`: epochs that began there have no record and give
+    /// way. Returns whether anything changed.
+    pub(crate) fn on_append(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+        let Some((latest, began)) = self.entries.last().copied() else {
+            return self.assign(epoch, start);
+        };
+        if epoch == latest {
+            return false;
+        }
+        let given_way = began >= start && self.truncate_from_end(start);
+        self.assign(epoch, start) || given_way
+    }
+
     /// Drops the epochs that begin at or behind `end`; returns whether there were any.
     pub(crate) fn truncate_from_end(&mut self, end: Offset) -> bool {
         let keep = self.entries.partition_point(|entry| entry.1 < end);

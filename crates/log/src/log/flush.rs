@@ -1,9 +1,5 @@
-//! Flushing: what has been appended becomes durable.
-//!
-//! The leader epochs have a file of their own, which need not be written with each flush: recovery
-//! reads the epochs of all batches above the *checkpointed* recovery point again. So that point stays
-//! at the first epoch which the file lacks, while [`Log::flushed_offset`] goes on; the file is written
-//! when a segment is closed, and when this lag has grown.
+//! Flushing: what has been appended becomes durable, and with it the leader epochs: recovery trusts their
+//! file for all that lies below the recovery point.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,9 +13,6 @@ use crate::dir::SharedOffsets;
 use crate::files;
 use crate::handles::OpenFile;
 use crate::{LogDir, LogError};
-
-/// Bytes that recovery may have to read because the leader epochs are not on disk.
-const EPOCHS_LAG_BYTES: u64 = 16 << 20;
 
 /// A flush, ready to be carried out without the partition's lock. One at a time per log.
 #[derive(Debug)]
@@ -86,11 +79,13 @@ impl Log {
     fn plan_flush(&mut self, everything: bool) -> Result<Option<FlushPlan>, LogError> {
         self.dir.usable()?;
         let closed_dirty = self.closed.iter().any(|segment| segment.dirty);
-        let epochs_dirty = !self.epochs_changed.is_synced();
-        let write_epochs = epochs_dirty
-            && (everything || closed_dirty || self.bytes_since_epochs >= EPOCHS_LAG_BYTES);
-        let clean = self.flushed == self.log_end && !closed_dirty && self.names_changed.is_synced();
-        if clean && self.unsynced_snapshots.is_empty() && !write_epochs {
+        let clean = self.flushed == self.log_end
+            && !closed_dirty
+            && self.names_changed.is_synced()
+            && self.unsynced_snapshots.is_empty();
+        // Epochs that have no record yet can wait for one.
+        let write_epochs = !self.epochs_changed.is_synced() && (everything || !clean);
+        if clean && !write_epochs {
             return Ok(None);
         }
 
@@ -145,29 +140,9 @@ impl Log {
                 self.epochs_changed.synced = *version;
             }
             self.unsynced_snapshots.drain(..plan.snapshots.min(self.unsynced_snapshots.len()));
-            self.publish_recovery_point();
+            self.shared.recovery_point.store(self.flushed, Ordering::Release);
         }
         Flushed { flushed: self.flushed, checkpoint_due }
-    }
-
-    /// What the next checkpoint says: behind the flushed offset while epochs wait to be written.
-    pub(super) fn publish_recovery_point(&mut self) {
-        let known = if self.epochs_changed.is_synced() {
-            self.flushed
-        } else {
-            self.flushed.min(self.epochs_unsynced_from)
-        };
-        self.shared.recovery_point.store(known, Ordering::Release);
-    }
-
-    /// Takes note that the leader epochs differ from their file from `offset` on.
-    pub(super) fn epochs_differ_from(&mut self, offset: Offset) {
-        if self.epochs_changed.is_synced() {
-            self.epochs_unsynced_from = offset;
-            self.bytes_since_epochs = 0;
-        }
-        self.epochs_unsynced_from = self.epochs_unsynced_from.min(offset);
-        self.epochs_changed.bump();
     }
 
     /// Flushes here and now: plan, flush, note. For shutdown and tests.

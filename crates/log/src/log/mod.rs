@@ -46,7 +46,7 @@ pub struct Log {
     topic_id: TopicId,
     config: LogConfig,
     shared: Arc<SharedOffsets>,
-    /// Below it everything is on disk. The checkpointed recovery point may lag behind, see `flush`.
+    /// Below it everything is on disk: the recovery point.
     flushed: Offset,
     log_end: Offset,
     /// Closed segments, oldest first.
@@ -57,12 +57,8 @@ pub struct Log {
     epochs: LeaderEpochs,
     /// Changes to the leader epochs, and those of them that are on disk.
     epochs_changed: Version,
-    /// The first offset whose epoch the file may have wrong, while there are such changes.
-    epochs_unsynced_from: Offset,
     /// Changes to the directory's names, and those of them that are on disk.
     names_changed: Version,
-    /// Bytes appended since the leader epochs differ from their file.
-    bytes_since_epochs: u64,
     /// Offsets of the producer snapshots, rising.
     snapshots: Vec<Offset>,
     /// Producer snapshots that are not known to be on disk.
@@ -167,11 +163,10 @@ impl Log {
     }
 
     /// Begins `epoch` at the log end (on becoming leader); no effect unless it is above the latest.
-    /// Its way to disk needs no care: epochs with records can always be told from the records that
-    /// recovery looks at.
+    /// Written to disk with the first flush that has records.
     pub fn assign_epoch(&mut self, epoch: LeaderEpoch) {
         if self.epochs.assign(epoch, self.log_end) {
-            self.epochs_differ_from(self.log_end);
+            self.epochs_changed.bump();
         }
     }
 

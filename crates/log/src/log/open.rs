@@ -56,9 +56,7 @@ impl Log {
             indexes: None,
             epochs: LeaderEpochs::default(),
             epochs_changed: Version::default(),
-            epochs_unsynced_from: 0,
             names_changed: Version::default(),
-            bytes_since_epochs: 0,
             snapshots: Vec::new(),
             unsynced_snapshots: Vec::new(),
         }
@@ -107,14 +105,14 @@ impl Log {
         log.drop_snapshots_above(log.log_end)?;
         log.epochs.truncate_from_start(log_start);
         if stored_epochs.is_none_or(|stored| stored != log.epochs) {
-            log.epochs_differ_from(recovery_point.min(log.log_end));
+            log.epochs_changed.bump();
         }
         let high_watermark = high_watermark.clamp(log.log_start(), log.log_end);
         log.shared.high_watermark.store(high_watermark, Ordering::Release);
         if found_end.is_none() {
             log.flush_all()?;
         }
-        log.publish_recovery_point();
+        log.shared.recovery_point.store(log.flushed, Ordering::Release);
         // Loaded logs hold no more than they need: most of them are idle.
         log.retire_files();
         log.indexes = (log.active.size == 0).then(|| Indexes::new(log.log_end));

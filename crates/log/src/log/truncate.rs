@@ -18,11 +18,14 @@ use crate::files::{self, INDEX, LOG, TIME_INDEX};
 
 impl Log {
     /// Removes everything from `offset` on, durably; the leader epochs too. An offset inside a batch
-    /// removes that batch whole. Returns the new log end. At or above the log end: no effect. Below the
-    /// first segment: as [`Log::truncate_fully_and_start_at`].
+    /// removes that batch whole. Returns the new log end. At the log end only epochs that have no record
+    /// go, above it nothing does; below the first segment: as [`Log::truncate_fully_and_start_at`].
     pub fn truncate_to(&mut self, offset: Offset) -> Result<Offset, LogError> {
         self.dir.usable()?;
         if offset >= self.log_end {
+            if self.epochs.truncate_from_end(offset) {
+                self.epochs_changed.bump();
+            }
             return Ok(self.log_end);
         }
         let first = self.segments().next().map_or(0, |segment| segment.base_offset);
@@ -42,7 +45,7 @@ impl Log {
         self.log_end = end;
         self.shared.log_start.fetch_min(end, Ordering::AcqRel);
         if self.epochs.truncate_from_end(end) {
-            self.epochs_differ_from(end);
+            self.epochs_changed.bump();
         }
         self.drop_snapshots_above(end)?;
         Ok(end)
@@ -69,10 +72,10 @@ impl Log {
         self.indexes = Some(Indexes::new(offset));
         (self.log_end, self.flushed) = (offset, offset);
         self.epochs.clear();
-        self.epochs_differ_from(offset);
+        self.epochs_changed.bump();
         self.shared.log_start.store(offset, Ordering::Release);
         self.shared.high_watermark.store(offset, Ordering::Release);
-        self.publish_recovery_point();
+        self.shared.recovery_point.store(offset, Ordering::Release);
         Ok(())
     }
 

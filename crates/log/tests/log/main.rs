@@ -1,0 +1,10 @@
+//! Tests of the log through its public face, on real files.
+
+mod directory;
+mod flush;
+mod model;
+mod recovery;
+mod retention;
+mod search;
+mod segments;
+mod support;

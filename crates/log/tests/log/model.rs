@@ -1,0 +1,212 @@
+//! The log against a simple model in memory, by random operations: append, read, roll, truncate, flush,
+//! retention, clean restart, crash with a torn tail.
+
+use std::fs::{self, File};
+
+use ottla_log::Log;
+use proptest::prelude::*;
+
+use crate::support::{Site, batch, read_all, small};
+
+#[derive(Debug, Clone)]
+enum Op {
+    Append { batches: usize, records: usize },
+    NewEpoch,
+    Roll,
+    Flush,
+    Checkpoint,
+    Truncate(usize),
+    StartAt(i64),
+    LogStart(usize),
+    Retain(usize),
+    Restart,
+    Crash { cut: usize },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (1..6_usize, 1..8_usize).prop_map(|(batches, records)| Op::Append { batches, records }),
+        1 => Just(Op::NewEpoch),
+        1 => Just(Op::Roll),
+        2 => Just(Op::Flush),
+        1 => Just(Op::Checkpoint),
+        2 => (0..1000_usize).prop_map(Op::Truncate),
+        1 => (0..50_i64).prop_map(Op::StartAt),
+        1 => (0..1000_usize).prop_map(Op::LogStart),
+        1 => (0..1000_usize).prop_map(Op::Retain),
+        1 => Just(Op::Restart),
+        2 => (0..400_usize).prop_map(|cut| Op::Crash { cut }),
+    ]
+}
+
+/// What the log should hold.
+#[derive(Debug, Default)]
+struct Model {
+    /// (base offset, next offset, epoch, bytes).
+    batches: Vec<(i64, i64, i32, Vec<u8>)>,
+    start: i64,
+    end: i64,
+    flushed: i64,
+    epoch: i32,
+}
+
+impl Model {
+    fn bytes_from(&self, offset: i64) -> Vec<u8> {
+        let held = self.batches.iter().filter(|batch| batch.1 > offset);
+        held.flat_map(|batch| batch.3.clone()).collect()
+    }
+
+    fn truncate(&mut self, offset: i64) {
+        if let Some(first) = self.batches.iter().find(|batch| batch.1 > offset) {
+            self.end = first.0;
+            self.batches.retain(|batch| batch.1 <= offset);
+            self.start = self.start.min(self.end);
+            self.flushed = self.flushed.min(self.end);
+        }
+    }
+
+    fn start_at(&mut self, offset: i64) {
+        self.batches.clear();
+        (self.start, self.end, self.flushed) = (offset, offset, offset);
+    }
+
+    fn epochs(&self) -> Vec<(i32, i64)> {
+        let mut entries: Vec<(i32, i64)> = Vec::new();
+        for (base, next, epoch, _) in &self.batches {
+            if *next > self.start && entries.last().is_none_or(|last| last.0 < *epoch) {
+                entries.push((*epoch, (*base).max(self.start)));
+            }
+        }
+        entries
+    }
+}
+
+fn check(log: &mut Log, model: &Model) {
+    assert_eq!((log.log_start(), log.log_end()), (model.start, model.end));
+    assert!(log.flushed_offset() <= log.log_end());
+    assert_eq!(read_all(log, model.start, 700), model.bytes_from(model.start));
+    let with_records: Vec<_> =
+        log.epochs().entries().iter().copied().filter(|entry| entry.1 < model.end).collect();
+    assert_eq!(with_records, model.epochs());
+    let headers = log.headers_from(model.start).expect("a walk").count();
+    assert_eq!(headers, model.batches.iter().filter(|batch| batch.1 > model.start).count());
+}
+
+fn crash(site: &Site, model: &mut Model, cut: usize) {
+    // The newest segments lose bytes, but nothing that was flushed does.
+    let mut left = cut;
+    let flushed = model.flushed;
+    let mut logs: Vec<_> = fs::read_dir(site.partition_path())
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    logs.sort();
+    while left > 0 {
+        let Some(last) = model.batches.last().filter(|batch| batch.0 >= flushed) else { break };
+        let path = logs.last().expect("a segment");
+        let file = File::options().write(true).open(path).expect("a file");
+        let len = file.metadata().expect("metadata").len() as usize;
+        if len == 0 {
+            fs::remove_file(path).expect("a removal");
+            logs.pop();
+            continue;
+        }
+        let size = last.3.len();
+        let cut = left.min(size);
+        file.set_len((len - cut) as u64).expect("a shorter file");
+        left -= cut;
+        model.end = last.0;
+        model.batches.pop();
+        if cut < size {
+            break;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_log_is_what_the_model_says(ops in proptest::collection::vec(op(), 1..50)) {
+        let site = Site::new(small());
+        let mut model = Model::default();
+        let mut log = site.log();
+        for op in ops {
+            match op {
+                Op::Append { batches, records } => {
+                    let mut all = Vec::new();
+                    for _ in 0..batches {
+                        let bytes = batch(model.end, records, model.epoch, model.end * 3);
+                        all.extend_from_slice(&bytes);
+                        let next = model.end + records as i64;
+                        model.batches.push((model.end, next, model.epoch, bytes));
+                        model.end = next;
+                    }
+                    log.append(&all).expect("an append");
+                }
+                Op::NewEpoch => {
+                    model.epoch += 1;
+                    log.assign_epoch(model.epoch);
+                }
+                Op::Roll => log.roll().expect("a roll"),
+                Op::Flush => {
+                    log.flush().expect("a flush");
+                    model.flushed = model.end;
+                }
+                Op::Checkpoint => {
+                    log.dir().checkpoint_recovery_points().expect("a checkpoint");
+                    log.dir().checkpoint_log_starts().expect("a checkpoint");
+                }
+                Op::Truncate(part) => {
+                    let offset = model.start + (model.end - model.start) * part as i64 / 1000;
+                    model.truncate(offset);
+                    log.truncate_to(offset).expect("a truncation");
+                    model.epoch += 1;
+                }
+                Op::StartAt(ahead) => {
+                    let offset = model.end + ahead;
+                    log.truncate_fully_and_start_at(offset).expect("a truncation");
+                    model.start_at(offset);
+                }
+                Op::LogStart(part) => {
+                    model.start += (model.end - model.start) * part as i64 / 1000;
+                    log.increment_log_start(model.start).expect("within the log");
+                    log.dir().checkpoint_log_starts().expect("a checkpoint");
+                }
+                Op::Retain(part) => {
+                    log.set_config(ottla_log::LogConfig { retention_ms: 0, ..small() });
+                    let until = model.start + (model.end - model.start) * part as i64 / 1000;
+                    let retired = log.apply_retention(until * 3, model.end).expect("retention");
+                    model.start = log.log_start();
+                    prop_assert!(model.start <= model.end);
+                    for segment in retired {
+                        segment.remove().expect("a removal");
+                    }
+                    // What is gone from the disk cannot come back.
+                    let start = model.start;
+                    model.batches.retain(|batch| batch.1 > start);
+                    model.flushed = model.flushed.max(start);
+                    log.set_config(small());
+                }
+                Op::Restart => {
+                    site.close(log);
+                    model.flushed = model.end;
+                    log = site.log();
+                }
+                Op::Crash { cut } => {
+                    log.dir().checkpoint_log_starts().expect("a checkpoint");
+                    drop(log);
+                    crash(&site, &mut model, cut);
+                    if model.end < model.start {
+                        let start = model.start;
+                        model.start_at(start);
+                    }
+                    log = site.log();
+                    model.flushed = model.end;
+                }
+            }
+            check(&mut log, &model);
+        }
+    }
+}
