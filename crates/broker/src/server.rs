@@ -304,6 +304,6 @@ impl BrokerHandle {
         if let Err(error) = self.data.spawn_blocking(move || partitions.shutdown()).await {
             tracing::error!(%error, "the logs were not closed cleanly");
         }
-        self.link.stop();
+        self.link.stop().await;
     }
 }

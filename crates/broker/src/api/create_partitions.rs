@@ -42,7 +42,7 @@ pub(super) async fn handle(
         answered.map(|(topic, outcome)| answer(topic.name.0.clone(), outcome)).collect();
     for (name, count) in seen {
         if count > 1 {
-            let message = "Duplicate topic in request.";
+            let message = "Duplicate topic name.";
             results.push(answer(name, Err(Refusal::new(ErrorCode::InvalidRequest, message))));
         }
     }

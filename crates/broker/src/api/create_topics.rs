@@ -45,7 +45,7 @@ pub(super) async fn handle(context: Context, request: CreateTopicsRequest) -> Cr
     let mut topics: Vec<_> = created.collect();
     let doubled = seen.iter().filter(|(_, count)| **count > 1);
     topics.extend(doubled.map(|(name, _)| {
-        let message = "Found multiple entries for this topic.";
+        let message = "Duplicate topic name.";
         refused(name, &Refusal::new(ErrorCode::InvalidRequest, message))
     }));
     CreateTopicsResponse::default().with_topics(topics)

@@ -32,7 +32,7 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
         for topic in wanted {
             let found = find(&context, &image, &topic).and_then(|(id, name)| {
                 if !seen.insert(id) {
-                    let message = "Duplicate topic in the request.";
+                    let message = "Duplicate topic name.";
                     return Err(Refusal::new(ErrorCode::InvalidRequest, message));
                 }
                 Ok((id, name))

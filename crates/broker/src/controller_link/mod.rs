@@ -128,9 +128,14 @@ impl ControllerLink {
     }
 
     /// Ends the session and the feed.
-    pub(crate) fn stop(&self) {
-        for task in self.tasks.lock().drain(..) {
+    pub(crate) async fn stop(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for task in &tasks {
             task.abort();
+        }
+        for task in tasks {
+            // Cancelled, as it was told.
+            let _ = task.await;
         }
     }
 
