@@ -1,7 +1,7 @@
 //! ElectLeaders: elections that somebody asks for.
 
 use ottla_protocol::ErrorCode;
-use ottla_protocol::ids::{PartitionIndex, TopicName};
+use ottla_protocol::ids::{PartitionIndex, TopicIdPartition, TopicName};
 
 use super::draft::Draft;
 use super::{Limits, Plan};
@@ -55,7 +55,9 @@ fn elect_one(
             if partition.leader.is_some() {
                 return Err(Refusal::plain(ErrorCode::ElectionNotNeeded));
             }
-            if !draft.change(&topic, index, Change::elect(partition, Election::Unclean)) {
+            draft.change(&topic, index, Change::elect(partition, Election::Unclean));
+            let id = TopicIdPartition::new(topic.id, index);
+            if draft.image().partition(id).is_none_or(|partition| partition.leader.is_none()) {
                 return Err(Refusal::plain(ErrorCode::EligibleLeadersNotAvailable));
             }
         }

@@ -60,7 +60,8 @@ fn check_epochs(partition: &Partition, proposer: Proposer, wish: &AlterPartition
         return Err(Refusal::plain(ErrorCode::FencedLeaderEpoch));
     }
     if partition.leader != Some(proposer.broker_id) {
-        return Err(Refusal::plain(ErrorCode::InvalidRequest));
+        let message = format!("Broker {} does not lead the partition.", proposer.broker_id);
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
     }
     if wish.partition_epoch < partition.partition_epoch {
         return Err(Refusal::plain(ErrorCode::InvalidUpdateVersion));

@@ -1,9 +1,9 @@
 //! Creating, growing and deleting topics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_protocol::ErrorCode;
-use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicId, TopicIdPartition};
+use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicId, TopicIdPartition, TopicName};
 
 use super::draft::Draft;
 use super::{Limits, Plan, configs, new_partitions, topic_name};
@@ -26,12 +26,13 @@ pub fn create(
 ) -> Plan<Vec<Result<CreatedTopic, Refusal>>> {
     let mut draft = Draft::new(image, limits);
     let mut budget = limits.max_partitions_per_request;
+    let repeated = repeated(request.topics.iter().map(|topic| &topic.name));
     let outcomes = request
         .topics
         .iter()
         .enumerate()
         .map(|(index, topic)| {
-            if request.topics.iter().filter(|other| other.name == topic.name).count() > 1 {
+            if repeated.contains(&topic.name) {
                 return Err(invalid_request("Duplicate topic name."));
             }
             let seed = seed.wrapping_add(index as u128);
@@ -198,12 +199,13 @@ pub fn create_partitions(
 ) -> Plan<Vec<Outcome>> {
     let mut draft = Draft::new(image, limits);
     let mut budget = limits.max_partitions_per_request;
+    let repeated = repeated(request.topics.iter().map(|topic| &topic.name));
     let outcomes = request
         .topics
         .iter()
         .enumerate()
         .map(|(index, topic)| {
-            if request.topics.iter().filter(|other| other.name == topic.name).count() > 1 {
+            if repeated.contains(&topic.name) {
                 return Err(invalid_request("Duplicate topic name."));
             }
             grow_one(&mut draft, seed.wrapping_add(index as u128), &mut budget, topic)
@@ -270,6 +272,12 @@ fn grown_by_hand(
         new_partitions::check_by_hand(image, replicas, Some(replication_factor))?;
     }
     Ok(given.to_vec())
+}
+
+/// The names that stand more than once.
+fn repeated<'a>(names: impl Iterator<Item = &'a TopicName>) -> BTreeSet<&'a TopicName> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| !seen.insert(*name)).collect()
 }
 
 fn check_budget(partitions: usize, budget: usize) -> Outcome {
