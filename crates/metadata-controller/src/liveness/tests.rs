@@ -207,9 +207,9 @@ fn a_new_active_controller_dials_who_has_no_session() {
     script.at(1000, Input::Activated([(1, 100)].into()));
     assert_eq!(script.said(), ["1000 dial 1", "1000 dial 2"], "broker 3 is fenced");
     script.at(1001, Input::Dialled(2, 2, Dialled::Refused));
-    script.at(1200, Input::Dialled(1, 1, Dialled::NoAnswer));
     assert_eq!(script.said(), ["1001 fence 2 ConnectionRefused seen 1000"]);
     script.commit(vec![standing(2, 2, true, false)]);
+    script.at(1200, Input::Dialled(1, 1, Dialled::NoAnswer));
     script.ticks([1260, 1500, 1599, 1600]);
     assert_eq!(script.said(), ["1260 dial 1", "1600 fence 1 SessionExpired seen 1600"]);
 }

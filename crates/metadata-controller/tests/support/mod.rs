@@ -26,18 +26,18 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-pub fn random_id() -> KafkaUuid {
+pub(crate) fn random_id() -> KafkaUuid {
     KafkaUuid::from_bytes(rand::random())
 }
 
 /// Waits until `check` gives something, at most [`DEADLINE`].
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut check: impl FnMut() -> F,
 ) -> T {
@@ -51,8 +51,8 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
     }
 }
 
-pub struct Cluster {
-    pub voters: Vec<Voter>,
+pub(crate) struct Cluster {
+    pub(crate) voters: Vec<Voter>,
     dir: TempDir,
     running: Vec<Option<Running>>,
 }
@@ -63,7 +63,7 @@ struct Running {
 }
 
 impl Cluster {
-    pub fn new(size: i32) -> Self {
+    pub(crate) fn new(size: i32) -> Self {
         let voter = |id| Voter { id, host: "127.0.0.1".to_owned(), port: free_port() };
         Self {
             voters: (1..=size).map(voter).collect(),
@@ -72,23 +72,23 @@ impl Cluster {
         }
     }
 
-    pub async fn started(size: i32) -> Self {
+    pub(crate) async fn started(size: i32) -> Self {
         let mut cluster = Self::new(size);
         cluster.start_all().await;
         cluster
     }
 
-    pub async fn start_all(&mut self) {
+    pub(crate) async fn start_all(&mut self) {
         for id in 1..=i32::try_from(self.voters.len()).unwrap() {
             self.start(id).await;
         }
     }
 
-    pub fn data(&self, id: i32) -> PathBuf {
+    pub(crate) fn data(&self, id: i32) -> PathBuf {
         self.dir.path().join(id.to_string())
     }
 
-    pub fn options(&self, id: i32) -> ControllerOptions {
+    pub(crate) fn options(&self, id: i32) -> ControllerOptions {
         let mut options =
             ControllerOptions::new(id, random_id(), self.voters.clone(), self.data(id));
         let voter = &self.voters[usize::try_from(id - 1).unwrap()];
@@ -96,13 +96,13 @@ impl Cluster {
         options
     }
 
-    pub async fn start(&mut self, id: i32) {
+    pub(crate) async fn start(&mut self, id: i32) {
         let options = self.options(id);
         self.start_with(id, options).await.unwrap();
     }
 
     /// What was dropped a moment ago may still hold its lock or its port.
-    pub async fn start_with(
+    pub(crate) async fn start_with(
         &mut self,
         id: i32,
         options: ControllerOptions,
@@ -134,26 +134,26 @@ impl Cluster {
     }
 
     /// Everything of it stops where it stands, sockets close: as near to SIGKILL as it gets in one process.
-    pub fn kill(&mut self, id: i32) {
+    pub(crate) fn kill(&mut self, id: i32) {
         if let Some(running) = self.running[slot(id)].take() {
             running.runtime.shutdown_background();
         }
     }
 
     /// Stops in order.
-    pub async fn stop(&mut self, id: i32) {
+    pub(crate) async fn stop(&mut self, id: i32) {
         if let Some(running) = self.running[slot(id)].take() {
             running.runtime.spawn(running.handle.shutdown()).await.unwrap();
             running.runtime.shutdown_background();
         }
     }
 
-    pub async fn failure(&self, id: i32) -> Arc<ControllerError> {
+    pub(crate) async fn failure(&self, id: i32) -> Arc<ControllerError> {
         let running = self.running[slot(id)].as_ref().unwrap();
         tokio::time::timeout(DEADLINE, running.handle.failed()).await.unwrap()
     }
 
-    pub fn client(
+    pub(crate) fn client(
         &self,
         id: i32,
     ) -> proto::controller_client::ControllerClient<tonic::transport::Channel> {
@@ -161,13 +161,13 @@ impl Cluster {
         controller_client(channel(&voter.host, voter.port, &ChannelOptions::default()).unwrap())
     }
 
-    pub fn alive(&self) -> Vec<i32> {
+    pub(crate) fn alive(&self) -> Vec<i32> {
         let ids = self.voters.iter().map(|voter| voter.id);
         ids.filter(|id| self.running[slot(*id)].is_some()).collect()
     }
 
     /// Proposes to whoever is active, until somebody takes it; returns who and the reply.
-    pub async fn propose(&self, proposal: &Proposal) -> (i32, Reply) {
+    pub(crate) async fn propose(&self, proposal: &Proposal) -> (i32, Reply) {
         eventually("a proposal is taken", || async {
             for id in self.alive() {
                 let request = proto::ProposeRequest {
@@ -190,14 +190,14 @@ impl Cluster {
     }
 
     /// Sets a topic-less configuration value: a change that needs no broker.
-    pub async fn set(&self, value: &str) -> i32 {
+    pub(crate) async fn set(&self, value: &str) -> i32 {
         let (id, reply) = self.propose(&set_retention(value)).await;
         assert_eq!(reply, Reply::AlterConfigs(vec![Ok(())]));
         id
     }
 
     /// The image as one controller's feed gives it, once it holds what `check` wants.
-    pub async fn image(&self, id: i32, check: impl Fn(&Image) -> bool) -> Image {
+    pub(crate) async fn image(&self, id: i32, check: impl Fn(&Image) -> bool) -> Image {
         let deadline = tokio::time::timeout(DEADLINE, async {
             loop {
                 if let Some(image) = self.follow(id, &check).await {
@@ -252,7 +252,7 @@ fn slot(id: i32) -> usize {
     usize::try_from(id - 1).unwrap()
 }
 
-pub fn set_retention(value: &str) -> Proposal {
+pub(crate) fn set_retention(value: &str) -> Proposal {
     use ottla_metadata::proposal::{
         AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, ResourceType,
     };
@@ -271,12 +271,12 @@ pub fn set_retention(value: &str) -> Proposal {
     })
 }
 
-pub fn has_retention(image: &Image, value: &str) -> bool {
+pub(crate) fn has_retention(image: &Image, value: &str) -> bool {
     let config = image.config(&ottla_metadata::ConfigResource::ClusterDefault);
     config.get("log.retention.ms").is_some_and(|found| found == value)
 }
 
-pub fn create_topic(name: &str, replication_factor: i32) -> Proposal {
+pub(crate) fn create_topic(name: &str, replication_factor: i32) -> Proposal {
     Proposal::CreateTopics(CreateTopics {
         topics: vec![NewTopic {
             name: name.into(),
@@ -290,10 +290,10 @@ pub fn create_topic(name: &str, replication_factor: i32) -> Proposal {
 }
 
 /// A broker that registers, identifies itself and beats; on a runtime of its own, so that it can be killed.
-pub struct Broker {
+pub(crate) struct Broker {
     runtime: Option<Runtime>,
-    pub id: i32,
-    pub shut_down: Arc<tokio::sync::Notify>,
+    pub(crate) id: i32,
+    pub(crate) shut_down: Arc<tokio::sync::Notify>,
     leave: Arc<tokio::sync::Notify>,
 }
 
@@ -326,7 +326,7 @@ impl Replication for Identify {
 }
 
 impl Broker {
-    pub fn start(id: i32, cluster: &Cluster) -> Self {
+    pub(crate) fn start(id: i32, cluster: &Cluster) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -341,11 +341,11 @@ impl Broker {
     }
 
     /// Asks for a controlled shutdown; `shut_down` is notified when it may stop.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.leave.notify_one();
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
