@@ -162,10 +162,10 @@ impl Memory<OFFSET_ENTRY> {
     /// Whether offsets and positions rise strictly and stay inside a segment of `size` bytes.
     pub(crate) fn is_sound(&self, size: u32) -> bool {
         let entries = self.bytes.as_chunks::<OFFSET_ENTRY>();
-        let decoded = entries.0.iter().map(|entry| decode_offset(0, *entry));
+        let mut decoded = entries.0.iter().map(|entry| decode_offset(0, *entry));
         entries.1.is_empty()
             && decoded.clone().is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1)
-            && decoded.last().is_none_or(|last| last.1 < size)
+            && decoded.next_back().is_none_or(|last| last.1 < size)
     }
 }
 

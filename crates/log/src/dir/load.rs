@@ -1,7 +1,7 @@
 //! Loading every partition of a directory at start, by a bounded number of threads.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -108,9 +108,9 @@ impl LogDir {
     fn load_one(
         self: &Arc<Self>,
         partition: &TopicPartition,
-        path: &PathBuf,
+        path: &Path,
     ) -> Result<Option<Log>, LogError> {
-        let unknown = |what: String| LogError::UnknownTopicId { path: path.clone(), what };
+        let unknown = |what: String| LogError::UnknownTopicId { path: path.to_owned(), what };
         match meta::read_partition_metadata(path) {
             Ok(Some(topic_id)) => {
                 let config = self.options.config;

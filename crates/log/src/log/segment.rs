@@ -156,7 +156,6 @@ impl Indexes {
     }
 
     /// The index files' entries, if both are there and make sense for a segment of `size` bytes.
-    #[expect(clippy::type_complexity, reason = "a pair of indexes, used once")]
     pub(crate) fn read_sound(
         dir: &Path,
         segment: &Segment,

@@ -2,6 +2,7 @@
 
 mod directory;
 mod flush;
+mod kafka;
 mod model;
 mod recovery;
 mod retention;

@@ -173,14 +173,8 @@ fn index_files_that_are_lost_or_nonsense_are_built_again() {
     let mut log = site.log();
     let all = fill(&mut log, 60);
     site.close(log);
-    for (number, name) in
-        names(&site).into_iter().filter(|name| name.ends_with("index")).enumerate()
-    {
-        let path = site.partition_path().join(name);
-        match number % 2 {
-            0 => fs::remove_file(&path).expect("a removal"),
-            _ => {}
-        }
+    for name in names(&site).into_iter().filter(|name| name.ends_with("index")).step_by(2) {
+        fs::remove_file(site.partition_path().join(name)).expect("a removal");
     }
     let mut log = site.log();
     for offset in (0..120).step_by(7) {
