@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use ottla_config::{NodeConfig, SecurityProtocol};
 use ottla_metadata::Endpoint;
 use ottla_metadata::plan::brokers::Registration;
@@ -68,6 +69,16 @@ pub enum StartError {
     /// A controller's address makes no sense.
     #[error("key 'controller.quorum.voters': {0}")]
     Voter(#[from] ottla_rpc::InvalidAddress),
+    /// The logs belong to another cluster.
+    #[error(
+        "key 'log.dirs': the logs belong to cluster {stored}, but this node is configured for cluster {configured} (key 'cluster.id')"
+    )]
+    ClusterId {
+        /// What the log directories say.
+        stored: String,
+        /// What the configuration says.
+        configured: String,
+    },
     /// The logs could not be opened.
     #[error(transparent)]
     Partitions(#[from] partition::StartError),
@@ -118,6 +129,11 @@ impl Broker {
         };
         let partitions =
             data.spawn_blocking(move || Partitions::open(partitions_options)).await??;
+        if let (Some(stored), Some(configured)) = (partitions.cluster_id(), &config.cluster_id)
+            && stored != *configured
+        {
+            return Err(StartError::ClusterId { stored, configured: configured.clone() });
+        }
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let broker = Arc::new(api::Broker {
             id: config.node_id,
@@ -282,7 +298,10 @@ impl BrokerHandle {
 
     /// Completes when the broker cannot go on: the process must exit with the reason. Cancel safe.
     pub async fn failed(&self) -> String {
-        self.link.refused().await
+        tokio::select! {
+            reason = self.link.refused() => reason,
+            reason = self.partitions.storage_failure() => reason,
+        }
     }
 
     /// Controlled shutdown: hands its leaderships over, stops serving, flushes, and marks its log
@@ -297,11 +316,14 @@ impl BrokerHandle {
         self.stop_now().await;
     }
 
-    /// Like [`BrokerHandle::shutdown`], but hands nothing over first.
+    /// Like [`BrokerHandle::shutdown`], but hands nothing over first. Log directories are not marked as
+    /// cleanly stopped if one of them has failed.
     pub async fn stop_now(self) {
         self.serving.end().await;
         let partitions = self.partitions.clone();
-        if let Err(error) = self.data.spawn_blocking(move || partitions.shutdown()).await {
+        let broken = partitions.storage_failure().now_or_never().is_some();
+        let close = move || if broken { partitions.stop() } else { partitions.shutdown() };
+        if let Err(error) = self.data.spawn_blocking(close).await {
             tracing::error!(%error, "the logs were not closed cleanly");
         }
         self.link.stop().await;

@@ -54,7 +54,7 @@ impl Coded for ProposeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::TimedOut(_) => ErrorCode::RequestTimedOut,
-            Self::Refused(_) => ErrorCode::UnknownServerError,
+            Self::Refused(refusal) => refusal.code,
         }
     }
 }

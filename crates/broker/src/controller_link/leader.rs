@@ -9,7 +9,7 @@ use ottla_config::Voter;
 use ottla_protocol::ids::BrokerId;
 use ottla_rpc::controller::controller_client::ControllerClient;
 use ottla_rpc::controller::{ProbeReply, ProbeRequest};
-use ottla_rpc::{ChannelOptions, InvalidAddress, LEADER_ID_METADATA};
+use ottla_rpc::{ChannelOptions, InvalidAddress, status};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
@@ -112,7 +112,7 @@ impl Leader {
         let refused = status.code() == tonic::Code::FailedPrecondition;
         self.lost(id);
         if refused
-            && let Some(leader) = leader_in(status)
+            && let Some(leader) = status::leader_hint(status)
             && leader != id
         {
             self.hinted(leader);
@@ -166,8 +166,4 @@ pub(super) async fn probe(mut client: Client) -> Option<ProbeReply> {
         Ok(Ok(reply)) => Some(reply.into_inner()),
         Ok(Err(_)) | Err(_) => None,
     }
-}
-
-fn leader_in(status: &Status) -> Option<BrokerId> {
-    status.metadata().get(LEADER_ID_METADATA)?.to_str().ok()?.parse().ok()
 }

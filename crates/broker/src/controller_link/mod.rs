@@ -14,12 +14,13 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
-use ottla_metadata::{Proposal, Proposer, Reply};
+use ottla_metadata::{Proposal, Proposer, Refusal, Reply};
+use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset};
 use ottla_rpc::controller::{
     Beat, DescribeQuorumReply, DescribeQuorumRequest, ProposeRequest, RegisterRequest,
 };
-use ottla_rpc::convert;
+use ottla_rpc::{convert, status};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -41,7 +42,7 @@ const ISR_DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) struct LinkOptions {
     pub(crate) voters: Vec<ottla_config::Voter>,
     pub(crate) registration: Registration,
-    /// What the configuration or `meta.properties` says; `None`: the controllers will tell.
+    /// What the configuration says; `None`: the logs or the controllers will tell.
     pub(crate) cluster_id: Option<String>,
     /// `broker.heartbeat.interval.ms`.
     pub(crate) beat_interval: Duration,
@@ -57,9 +58,9 @@ pub(crate) enum ProposeError {
     /// Unknown: it may have been taken.
     #[error("the active controller did not answer in time: {0}")]
     TimedOut(String),
-    /// Definite: the controller does not take such a thing.
+    /// Definite: the controller does not take it.
     #[error("the active controller refused the request: {0}")]
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// The link. Clones share.
@@ -75,7 +76,8 @@ struct Shared {
     incarnation_id: KafkaUuid,
     /// Taken up into the registration once the logs have been opened.
     registration: Mutex<Registration>,
-    configured_cluster_id: Option<String>,
+    /// What this node takes for its cluster's id before the feed says it.
+    own_cluster_id: Mutex<Option<String>>,
     beat_interval: Duration,
     session_timeout: Duration,
     metadata: Arc<Metadata>,
@@ -101,7 +103,7 @@ impl ControllerLink {
             broker_id: options.registration.broker_id,
             incarnation_id: options.registration.incarnation_id,
             registration: Mutex::new(options.registration),
-            configured_cluster_id: options.cluster_id,
+            own_cluster_id: Mutex::new(options.cluster_id),
             beat_interval: options.beat_interval,
             session_timeout: options.session_timeout,
             metadata: options.metadata,
@@ -121,6 +123,9 @@ impl ControllerLink {
     /// Registers, and follows the feed. `local` is the controller in this process, if there is one.
     pub(crate) fn start(&self, partitions: Partitions, local: Option<BrokerId>) {
         self.shared.registration.lock().previous_broker_epoch = partitions.previous_broker_epoch();
+        if let Some(stored) = partitions.cluster_id() {
+            *self.shared.own_cluster_id.lock() = Some(stored);
+        }
         let runtime = &self.shared.runtime;
         let mut tasks = self.tasks.lock();
         tasks.push(runtime.spawn(session::keep(Arc::clone(&self.shared))));
@@ -219,9 +224,9 @@ impl ControllerLink {
             })
             .await?;
         let offset = reply.offset;
-        let invalid = |reason: String| ProposeError::Refused(reason);
-        let reply = reply.reply.ok_or_else(|| invalid("an answer without content".to_owned()))?;
-        let reply = convert::reply_from_proto(reply).map_err(|error| invalid(error.to_string()))?;
+        let reply = reply.reply.ok_or_else(|| invalid("an answer without content"))?;
+        let reply =
+            convert::reply_from_proto(reply).map_err(|error| invalid(&error.to_string()))?;
         Ok((reply, offset))
     }
 
@@ -275,8 +280,11 @@ impl ControllerLink {
                 Ok(Err(status)) => status,
                 Err(_) => tonic::Status::deadline_exceeded("no answer"),
             };
+            if let Some(refusal) = status::refusal(&status) {
+                return Err(ProposeError::Refused(refusal));
+            }
             if status.code() == tonic::Code::InvalidArgument {
-                return Err(ProposeError::Refused(status.message().to_owned()));
+                return Err(invalid(status.message()));
             }
             last_error = format!("controller {id}: {}", status.message());
             leader.judge(id, &status);
@@ -285,6 +293,11 @@ impl ControllerLink {
             }
         }
     }
+}
+
+/// What two nodes of different versions may come to.
+fn invalid(reason: &str) -> ProposeError {
+    ProposeError::Refused(Refusal::new(ErrorCode::UnknownServerError, reason))
 }
 
 impl IsrProposer for ControllerLink {
@@ -307,7 +320,7 @@ impl IsrProposer for ControllerLink {
 impl Shared {
     fn cluster_id(&self) -> Option<String> {
         let known = self.metadata.image().cluster_id().map(|id| id.to_string());
-        known.or_else(|| self.configured_cluster_id.clone())
+        known.or_else(|| self.own_cluster_id.lock().clone())
     }
 
     fn registration(&self) -> RegisterRequest {

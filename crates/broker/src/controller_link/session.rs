@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_rpc::controller::{Beat, BeatReply, RegisterRequest};
+use ottla_rpc::status;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -72,10 +73,8 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 /// An answer about this broker, not about the connection or the controller: another cluster's id, which
 /// is for good, or a node id that somebody else still uses, which may pass.
 fn is_refusal(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::InvalidArgument | Code::AlreadyExists | Code::PermissionDenied | Code::NotFound
-    )
+    matches!(status.code(), Code::InvalidArgument | Code::PermissionDenied)
+        || status::refusal(status).is_some()
 }
 
 async fn register(shared: &Shared, mut client: Client) -> Result<i64, Lost> {
