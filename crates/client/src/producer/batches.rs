@@ -74,6 +74,9 @@ struct Batch {
 #[derive(Default)]
 struct Queue {
     identity: Option<Identity>,
+    /// Whether the broker has taken a batch of this identity. A broker without state of a producer takes
+    /// any sequence as its first, so that until then only one batch may be in flight.
+    established: bool,
     next_sequence: i32,
     /// The last may still grow while it has not been sent.
     waiting: VecDeque<Batch>,
@@ -246,6 +249,7 @@ impl Batches {
             Answer::Written { base_offset, log_append_time } => {
                 queue.retry_at = 0;
                 queue.failed_at = None;
+                queue.established = true;
                 let fates = batch.tokens.into_iter().enumerate().map(|(index, token)| {
                     let offset =
                         if base_offset < 0 { base_offset } else { base_offset + index as i64 };
@@ -372,7 +376,8 @@ impl Queue {
         if self.broken || (batch.attempts > 0 && !self.in_flight.is_empty()) {
             return false;
         }
-        if self.in_flight.len() >= options.max_in_flight {
+        let most = if options.idempotent && !self.established { 1 } else { options.max_in_flight };
+        if self.in_flight.len() >= most {
             return false;
         }
         let backing_off = now < self.retry_at && self.failed_at == Some(at);
@@ -384,6 +389,7 @@ impl Queue {
 
     fn take_identity(&mut self, identity: Identity) {
         self.identity = Some(identity);
+        self.established = false;
         self.next_sequence = 0;
     }
 
