@@ -23,7 +23,6 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A server with windows and keepalive set; add services to it.
 pub fn server_builder() -> Server {
     Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -46,7 +45,14 @@ impl Stream for Connections {
     type Item = io::Result<TcpStream>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(cx).map(|connection| connection.map(Ok))
+        self.0.poll_recv(cx).map(|connection| {
+            connection.map(|connection| {
+                // The server's own setting does not reach connections that others accept. One that
+                // cannot be set is already broken, as its first use will say.
+                let _ = connection.set_nodelay(true);
+                Ok(connection)
+            })
+        })
     }
 }
 

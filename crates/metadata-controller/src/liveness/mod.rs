@@ -97,6 +97,14 @@ pub(crate) struct Liveness {
     brokers: BTreeMap<BrokerId, Watched>,
 }
 
+/// What can be proposed about a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Fence,
+    Unfence,
+    ControlledShutdown,
+}
+
 /// One registration.
 #[derive(Debug)]
 struct Watched {
@@ -109,8 +117,8 @@ struct Watched {
     suspected_at: Option<Millis>,
     dialling: bool,
     redial_at: Option<Millis>,
-    /// When something was last proposed about it; cleared when the image shows the effect.
-    asked_at: Option<Millis>,
+    /// What was last proposed about it, and when.
+    asked: Option<(Asked, Millis)>,
     /// Since when, and at which offset, the image says that it shuts down.
     shutting_down: Option<(Millis, MetadataOffset)>,
     may_stop: bool,
@@ -127,17 +135,17 @@ impl Watched {
             suspected_at: None,
             dialling: false,
             redial_at: None,
-            asked_at: None,
+            asked: None,
             shutting_down: None,
             may_stop: false,
         }
     }
 
-    /// Whether to utter a wish now, or whether one is under way.
-    fn ask(&mut self, now: Millis) -> bool {
-        let due = self.asked_at.is_none_or(|asked| now >= asked + ASK_AGAIN_MS);
+    /// Whether to utter a wish now: not while the same one is likely to be under way.
+    fn ask(&mut self, now: Millis, what: Asked) -> bool {
+        let due = self.asked.is_none_or(|(last, at)| last != what || now >= at + ASK_AGAIN_MS);
         if due {
-            self.asked_at = Some(now);
+            self.asked = Some((what, now));
         }
         due
     }
@@ -225,7 +233,6 @@ impl Liveness {
                 .or_insert_with(|| Watched::new(now, broker, image.offset()));
             if broker.in_controlled_shutdown && watched.shutting_down.is_none() {
                 watched.shutting_down = Some((now, image.offset()));
-                watched.asked_at = None;
             }
         }
     }
@@ -269,16 +276,19 @@ impl Liveness {
         broker.last_contact = now;
         broker.metadata_offset = beat.metadata_offset;
         if beat.want_shutdown {
-            if !registered.fenced && !registered.in_controlled_shutdown && broker.ask(now) {
+            if !registered.fenced
+                && !registered.in_controlled_shutdown
+                && broker.ask(now, Asked::ControlledShutdown)
+            {
                 effects.push(Effect::ControlledShutdown(id, epoch));
             }
         } else if beat.want_fence {
-            if !registered.fenced && broker.ask(now) {
+            if !registered.fenced && broker.ask(now, Asked::Fence) {
                 effects.push(Effect::Fence(id, epoch, FenceCause::None, now));
             }
         } else if registered.fenced
             && beat.metadata_offset >= broker.registered_at
-            && broker.ask(now)
+            && broker.ask(now, Asked::Unfence)
         {
             effects.push(Effect::Unfence(id, epoch));
         }
@@ -335,7 +345,7 @@ impl Liveness {
                 return;
             }
         };
-        if broker.ask(now) {
+        if broker.ask(now, Asked::Fence) {
             effects.push(Effect::Fence(id, epoch, cause, seen));
         }
         broker.redial_at = Some(now + REDIAL_MS);
@@ -350,14 +360,14 @@ impl Liveness {
                 continue;
             }
             if broker.session.is_none() && broker.may_stop {
-                if broker.ask(now) {
+                if broker.ask(now, Asked::Fence) {
                     let cause = FenceCause::ControlledShutdown;
                     effects.push(Effect::Fence(*id, broker.epoch, cause, now));
                 }
                 continue;
             }
             if now >= broker.last_contact + self.session_timeout {
-                if broker.ask(now) {
+                if broker.ask(now, Asked::Fence) {
                     effects.push(Effect::Fence(*id, broker.epoch, FenceCause::SessionExpired, now));
                 }
             } else if !broker.dialling && broker.redial_at.is_some_and(|due| now >= due) {

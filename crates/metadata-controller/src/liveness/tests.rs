@@ -177,6 +177,10 @@ fn a_fenced_broker_is_unfenced_when_it_has_replayed_its_registration() {
             "105 answer 5 fenced"
         ]
     );
+    // Dying right after it was unfenced, it is fenced right then.
+    script.commit(vec![standing(1, 3, false, false)]);
+    script.at(110, Input::Closed(5, 1)).at(111, Input::Dialled(1, 3, Dialled::Refused));
+    assert_eq!(script.said(), ["110 dial 1", "111 fence 1 ConnectionRefused seen 110"]);
 }
 
 #[test]
