@@ -156,13 +156,14 @@ fn placed_by_hand(
     Ok(by_index.into_values().collect())
 }
 
-/// An id that no topic has. Seeds are random, so each id is; a multiple of an odd number keeps the
-/// ids of one request apart.
+/// An id that no topic has. Seeds are random, so each id is; those of one request differ, since their
+/// seeds do. Another attempt is far from the one before, so that it does not start with the same
+/// letter, which may be what is wrong with it.
 fn new_topic_id(image: &Image, seed: u128) -> TopicId {
     const STRIDE: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-    (1..)
+    (0..)
         .map(|attempt: u128| {
-            let drawn = seed.wrapping_mul(STRIDE).wrapping_add(attempt);
+            let drawn = seed.wrapping_add(attempt.wrapping_mul(STRIDE));
             KafkaUuid(uuid::Builder::from_random_bytes(drawn.to_be_bytes()).into_uuid())
         })
         .find(|id| !id.is_reserved() && image.topic(*id).is_none())
