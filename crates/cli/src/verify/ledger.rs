@@ -33,7 +33,7 @@ pub(super) struct Culprit {
 }
 
 /// The comparison. Unknown fates are neither losses nor failures.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     pub(super) sent: u64,
     pub(super) acked: u64,

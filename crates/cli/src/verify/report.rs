@@ -9,7 +9,7 @@ use super::ledger::{Culprit, Findings};
 const LISTED: usize = 10;
 
 /// The result of a run.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Report {
     pub(super) topic: String,
     pub(super) partitions: usize,
@@ -25,9 +25,35 @@ impl Report {
         self.findings.is_clean()
     }
 
+    /// One object: counts under the names of the text, then details.
     pub(super) fn json(&self) -> String {
-        // Plain numbers, strings and lists: this cannot fail.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        let Self { findings, longest_gap, .. } = self;
+        let object = serde_json::json!({
+            "topic": self.topic,
+            "partitions": self.partitions,
+            "seconds": self.seconds,
+            "sent": findings.sent,
+            "acked": findings.acked,
+            "refused": findings.refused,
+            "unknown": findings.unknown,
+            "read": findings.read,
+            "lost": findings.lost.len(),
+            "duplicated": findings.duplicated.len(),
+            "reordered": findings.reordered.len(),
+            "moved": findings.moved.len(),
+            "refused_but_read": findings.refused_but_read.len(),
+            "longest_gap_ms": longest_gap.ms,
+            "longest_gap_from_ms": longest_gap.from_ms,
+            "gaps_after_kills": self.gaps_after_kills,
+            "culprits": {
+                "lost": findings.lost,
+                "duplicated": findings.duplicated,
+                "reordered": findings.reordered,
+                "moved": findings.moved,
+                "refused_but_read": findings.refused_but_read,
+            },
+        });
+        object.to_string()
     }
 
     pub(super) fn text(&self) -> String {
