@@ -54,8 +54,12 @@ impl Raw {
         let length = usize::try_from(u32::from_be_bytes(length)).expect("32 bits fit");
         assert!(length < 16 << 20, "an answer of {length} bytes");
         let mut frame = vec![0; length];
-        self.0.read_exact(&mut frame).expect("a whole frame");
-        Answer::Frame(frame.into())
+        // Closed with our bytes unread, the connection is reset, and what was under way is lost.
+        match self.0.read_exact(&mut frame) {
+            Ok(()) => Answer::Frame(frame.into()),
+            Err(error) if closed(&error) => Answer::Closed,
+            Err(error) => panic!("half a frame: {error}"),
+        }
     }
 }
 

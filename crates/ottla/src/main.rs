@@ -5,6 +5,14 @@
 //! - `watch`: what the controllers commit, as it happens.
 //! - `kafka-*`: the tools of `ottla-cli`, also by the names of Kafka's scripts.
 
+/// Prints a line; a reader that has gone, as in `| head`, is no reason to fail.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod cluster;
 mod name;
 mod server;
@@ -51,10 +59,8 @@ fn main() -> ExitCode {
         Tool::ServerStart => said(server_scripts::start(args)),
         Tool::ServerStop => said(server_scripts::stop(args)),
         Tool::ZookeeperStart => {
-            println!("There is no ZooKeeper to start: Ottla's nodes keep the metadata themselves.");
-            println!(
-                "Start a node with bin/kafka-server-start.sh, or three with scripts/cluster up."
-            );
+            say!("There is no ZooKeeper to start: Ottla's nodes keep the metadata themselves.");
+            say!("Start a node with bin/kafka-server-start.sh, or three with scripts/cluster up.");
             ExitCode::SUCCESS
         }
     }

@@ -22,7 +22,7 @@ pub(crate) fn start(args: Vec<OsString>) -> Result<()> {
     let Start { daemon, config, overrides } = parse(&args)?;
     let stock = STOCK_CONFIGS.iter().any(|stock| config.ends_with(stock));
     let config = if stock && !config.exists() {
-        println!(
+        say!(
             "{} is not there: starting one node with the defaults (data under ./data)",
             config.display()
         );
@@ -92,7 +92,7 @@ fn start_detached(config: Option<&Path>, overrides: &[String]) -> Result<()> {
         .stderr(errors)
         .spawn()
         .context("starting the node")?;
-    println!("started process {}; what it says goes to {}", child.id(), path.display());
+    say!("started process {}; what it says goes to {}", child.id(), path.display());
     Ok(())
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Kill { id } => {
             let node = running(&folder, id)?;
             end(&node, Signal::KILL, KILL_PATIENCE)?;
-            println!("node {id} killed (process {})", node.id());
+            say!("node {id} killed (process {})", node.id());
             Ok(())
         }
         Command::Stop { id } => {
@@ -84,7 +84,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             node.signal(Signal::CONT)?;
             end(&node, Signal::TERM, STOP_PATIENCE)
                 .with_context(|| format!("node {id} does not stop; see `cluster logs {id}`"))?;
-            println!("node {id} stopped");
+            say!("node {id} stopped");
             Ok(())
         }
         Command::Pause { id } => signal(&folder, id, Signal::STOP, "paused"),
@@ -110,7 +110,7 @@ fn known(folder: &Folder, id: i32) -> Result<Spec> {
 
 fn signal(folder: &Folder, id: i32, signal: Signal, done: &str) -> Result<()> {
     running(folder, id)?.signal(signal)?;
-    println!("node {id} {done}");
+    say!("node {id} {done}");
     Ok(())
 }
 
@@ -138,17 +138,17 @@ fn down(folder: &Folder) -> Result<()> {
     }
     for (id, node) in &nodes {
         if !node.wait_until_gone(STOP_PATIENCE) {
-            println!("node {id} did not stop in {} s: killed", STOP_PATIENCE.as_secs());
+            say!("node {id} did not stop in {} s: killed", STOP_PATIENCE.as_secs());
             end(node, Signal::KILL, KILL_PATIENCE)?;
         }
     }
-    println!("{} stopped; the data stays in {}", count(nodes.len()), shown(folder.path()));
+    say!("{} stopped; the data stays in {}", count(nodes.len()), shown(folder.path()));
     Ok(())
 }
 
 fn wipe(folder: &Folder) -> Result<()> {
     let Some(spec) = folder.load()? else {
-        println!("nothing to wipe: there is no cluster in {}", shown(folder.path()));
+        say!("nothing to wipe: there is no cluster in {}", shown(folder.path()));
         return Ok(());
     };
     let nodes = live_nodes(folder, &spec);
@@ -156,7 +156,7 @@ fn wipe(folder: &Folder) -> Result<()> {
         end(node, Signal::KILL, KILL_PATIENCE)?;
     }
     folder.remove()?;
-    println!("{} killed; {} is gone", count(nodes.len()), shown(folder.path()));
+    say!("{} killed; {} is gone", count(nodes.len()), shown(folder.path()));
     Ok(())
 }
 

@@ -19,9 +19,9 @@ pub(super) fn print(folder: &Folder, spec: &Spec) -> Result<()> {
     let controller = answering.as_ref().and_then(|(port, _)| probe::active_controller(*port).ok());
     let unfenced = answering.as_ref().map(|(_, view)| &view.brokers);
     let cluster = answering.as_ref().map_or("unknown", |(_, view)| view.cluster_id.as_str());
-    println!("cluster {cluster} in {}", shown(folder.path()));
-    println!("bootstrap servers {}", spec.bootstrap_servers());
-    println!("{}", row("NODE", "PROCESS", "PID", "ADDRESS", "BROKER", "CONTROLLER"));
+    say!("cluster {cluster} in {}", shown(folder.path()));
+    say!("bootstrap servers {}", spec.bootstrap_servers());
+    say!("{}", row("NODE", "PROCESS", "PID", "ADDRESS", "BROKER", "CONTROLLER"));
     for id in spec.ids() {
         let node = Process::from_pid_file(&folder.pid_file(id));
         let state = match node.map_or(State::Gone, |node| node.state()) {
@@ -29,7 +29,7 @@ pub(super) fn print(folder: &Folder, spec: &Spec) -> Result<()> {
             State::Paused => "paused",
             State::Gone => "down",
         };
-        println!(
+        say!(
             "{}",
             row(
                 &id.to_string(),

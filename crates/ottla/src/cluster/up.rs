@@ -75,7 +75,7 @@ pub(super) fn start_one(folder: &Folder, id: i32) -> Result<()> {
         *unready = vec![id];
         probe::view(port).is_ok_and(|view| view.brokers.contains(&id))
     })?;
-    println!("node {id} is ready after {:.2} s", begun.elapsed().as_secs_f64());
+    say!("node {id} is ready after {:.2} s", begun.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -193,12 +193,12 @@ fn say_ready(folder: &Folder, spec: &Spec, started: usize, resumed: bool, took: 
         (_, true) => format!("ready in {:.2} s, on the data of before", took.as_secs_f64()),
         (_, false) => format!("ready in {:.2} s", took.as_secs_f64()),
     };
-    println!("{brokers} {how} (cluster {cluster}{controller})");
-    println!();
-    println!("  bootstrap servers  {}", spec.bootstrap_servers());
-    println!("  data and logs      {}", shown(folder.path()));
-    println!();
-    println!("{}", next_steps(spec));
+    say!("{brokers} {how} (cluster {cluster}{controller})");
+    say!("");
+    say!("  bootstrap servers  {}", spec.bootstrap_servers());
+    say!("  data and logs      {}", shown(folder.path()));
+    say!("");
+    say!("{}", next_steps(spec));
 }
 
 /// Lines to copy. The checkout's script says how it was called and that it made `bin/`.

@@ -57,7 +57,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let (config, notices) = settings::load(args.config.as_deref(), &args.settings)?;
     for notice in notices {
-        println!("{notice}");
+        say!("{notice}");
     }
     log_to_stdout();
     std::panic::set_hook(Box::new(log_panic));
@@ -196,7 +196,7 @@ fn runtime(name: &str, threads: Option<usize>) -> Result<Runtime> {
 /// `RUST_LOG` filters; openraft tells too much of what is going well.
 fn log_to_stdout() {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,openraft=warn,sled=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,openraft=error,sled=warn"));
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal).with_target(false).init();
 }
