@@ -202,7 +202,8 @@ impl Log {
                 number += 1;
                 continue;
             }
-            let outcome = self.scan_segment(path, number, recovery_point, &mut epochs)?;
+            let outcome =
+                self.scan_segment(path, number, recovery_point, epochs_from, &mut epochs)?;
             let is_short = !is_last && outcome.end != next_base;
             if outcome.cut.is_some() || is_short {
                 if outcome.end < recovery_point {
@@ -223,12 +224,13 @@ impl Log {
             return Err(self.lost(&file.path, self.log_end, recovery_point));
         }
         for (epoch, start) in epochs {
-            if start >= epochs_from {
-                self.epochs.assign(epoch, start);
-            }
+            self.epochs.assign(epoch, start);
         }
-        // What was checked may still be in the page cache only.
+        // What was checked, and the names of its files, may be in the page cache only.
         self.flushed = recovery_point.min(self.log_end);
+        if self.flushed < self.log_end {
+            self.names_changed.bump();
+        }
         Ok(())
     }
 
@@ -238,6 +240,7 @@ impl Log {
         path: &Path,
         number: usize,
         recovery_point: Offset,
+        epochs_from: Offset,
         epochs: &mut Vec<(LeaderEpoch, Offset)>,
     ) -> Result<Outcome, LogError> {
         let file = self.log_file(number)?;
@@ -264,7 +267,8 @@ impl Log {
                 }
                 Ok(Some(found)) => {
                     let epoch = found.header.partition_leader_epoch;
-                    if epochs.last().is_none_or(|last| last.0 < epoch) {
+                    let is_new = epochs.last().is_none_or(|last| last.0 < epoch);
+                    if is_new && found.header.next_offset() > epochs_from {
                         epochs.push((epoch, found.header.base_offset));
                     }
                     indexes.add(base, &found.header, interval);

@@ -82,3 +82,45 @@ fn a_failed_write_puts_the_directory_out_of_service() {
     assert!(matches!(log.plan_read(0, 10, 4, true), Err(LogError::StorageFailed { .. })));
     assert!(matches!(log.dir().close_clean(1), Err(LogError::StorageFailed { .. })));
 }
+
+#[test]
+#[ignore = "needs root, to mount a small filesystem"]
+fn a_full_disk_is_a_clean_error() {
+    let mount = tempfile::tempdir().expect("a directory");
+    let run = |program: &str, arguments: &[&str]| {
+        let status = std::process::Command::new(program).args(arguments).status();
+        assert!(status.expect("the program runs").success(), "{program}");
+    };
+    let path = mount.path().to_str().expect("utf-8");
+    run("mount", &["-t", "tmpfs", "-o", "size=200k", "ottla-test", path]);
+
+    let dir =
+        ottla_log::LogDir::open(mount.path(), crate::support::options(small())).expect("opens");
+    dir.load().expect("a load");
+    let mut log = crate::support::create(&dir, "t", 0, small());
+    let mut kept = 0;
+    let full = loop {
+        let base = log.log_end();
+        match log.append(&batch(base, 100, 0, 1)) {
+            Ok(info) => kept = info.log_end,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, LogError::DiskFull { .. }), "{full}");
+    assert_eq!((log.log_end(), dir.failure()), (kept, None));
+    assert!(kept > 1000);
+    crate::support::read_all(&mut log, 0, 1000);
+    log.increment_log_start(kept / 2).expect("within the log");
+    for segment in log.apply_retention(0, kept).expect("retention") {
+        segment.remove().expect("a removal");
+    }
+    fill(&mut log, 10);
+    drop(log);
+    drop(dir);
+    let dir =
+        ottla_log::LogDir::open(mount.path(), crate::support::options(small())).expect("opens");
+    let log = dir.load().expect("a load").logs.remove(0);
+    assert_eq!(log.log_end(), kept + 20);
+    drop((log, dir));
+    run("umount", &[path]);
+}

@@ -125,7 +125,7 @@ fn crash(site: &Site, model: &mut Model, cut: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_log_is_what_the_model_says(ops in proptest::collection::vec(op(), 1..50)) {
