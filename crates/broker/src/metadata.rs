@@ -3,24 +3,38 @@
 //! The feed is the only writer. Readers take the image whole, and keep it for as long as one request
 //! needs it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use ottla_metadata::Image;
+use ottla_metadata::{Delta, Image};
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, MetadataOffset};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+
+/// For so long clients are still told of a broker that was fenced. A client that loses the broker and the
+/// leadership in the same answer (librdkafka) is left with a partition on no broker until its next regular
+/// look at the metadata; told of the leadership first, it just moves on.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// The published image, and how far it has been applied to the partitions.
 #[derive(Debug)]
 pub(crate) struct Metadata {
     published: ArcSwap<Image>,
     applied: watch::Sender<MetadataOffset>,
+    /// Brokers that served until then.
+    fenced_at: Mutex<BTreeMap<BrokerId, Instant>>,
 }
 
 impl Metadata {
     pub(crate) fn new() -> Self {
-        Self { published: ArcSwap::default(), applied: watch::Sender::new(0) }
+        Self {
+            published: ArcSwap::default(),
+            applied: watch::Sender::new(0),
+            fenced_at: Mutex::default(),
+        }
     }
 
     /// The newest image.
@@ -33,9 +47,32 @@ impl Metadata {
         self.published.load_full()
     }
 
-    /// Shows a new image to readers.
-    pub(super) fn publish(&self, image: Arc<Image>) {
+    /// Shows a new image to readers; `delta` is what is new in it.
+    pub(super) fn publish(&self, image: Arc<Image>, delta: &Delta) {
+        if !delta.brokers.is_empty() {
+            let now = Instant::now();
+            let mut fenced_at = self.fenced_at.lock();
+            fenced_at.retain(|_, at| now < *at + FAREWELL);
+            for (id, change) in &delta.brokers {
+                let served = change.old.as_ref().is_some_and(|broker| !broker.fenced);
+                match &change.new {
+                    Some(broker) if broker.fenced && served => {
+                        fenced_at.insert(*id, now);
+                    }
+                    Some(broker) if broker.fenced => {}
+                    Some(_) | None => {
+                        fenced_at.remove(id);
+                    }
+                }
+            }
+        }
         self.published.store(image);
+    }
+
+    /// Has this broker served until a moment ago?
+    pub(crate) fn is_just_fenced(&self, id: BrokerId) -> bool {
+        let fenced_at = self.fenced_at.lock();
+        fenced_at.get(&id).is_some_and(|at| Instant::now() < *at + FAREWELL)
     }
 
     /// The partitions have followed the published image.
@@ -65,3 +102,6 @@ impl Metadata {
         self.image().broker(id).is_some_and(|broker| broker.epoch == epoch && !broker.fenced)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,7 +151,10 @@ fn known(context: &Context, image: &Image, topic: &Topic) -> MetadataResponseTop
 }
 
 fn brokers(context: &Context, image: &Image) -> Vec<MetadataResponseBroker> {
-    let live = image.live_brokers().filter_map(|broker| {
+    let shown = image.brokers().values();
+    let shown =
+        shown.filter(|broker| !broker.fenced || context.broker.metadata.is_just_fenced(broker.id));
+    let shown = shown.filter_map(|broker| {
         let endpoint = broker.endpoint(&context.listener)?;
         Some(
             MetadataResponseBroker::default()
@@ -161,5 +164,5 @@ fn brokers(context: &Context, image: &Image) -> Vec<MetadataResponseBroker> {
                 .with_rack(broker.rack.as_deref().map(text)),
         )
     });
-    live.collect()
+    shown.collect()
 }

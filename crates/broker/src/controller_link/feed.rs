@@ -183,7 +183,7 @@ impl Follower {
         self.applied = self.image.clone();
         let image = Arc::new(self.image.clone());
         let offset = image.offset();
-        shared.metadata.publish(Arc::clone(&image));
+        shared.metadata.publish(Arc::clone(&image), &delta);
         let partitions = self.partitions.clone();
         let applied = tokio::task::spawn_blocking(move || partitions.apply(&image, &delta)).await;
         if let Err(error) = applied {

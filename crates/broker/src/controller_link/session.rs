@@ -17,6 +17,8 @@ use super::leader::Client;
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Opening a session takes one round trip.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(500);
+/// Before the same controller is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
 /// After a refusal that another attempt will meet as well, for a while.
 const REFUSED_PAUSE: Duration = Duration::from_millis(250);
 
@@ -51,23 +53,40 @@ pub(super) async fn keep(shared: Arc<Shared>) {
             Err(lost) => lost,
         };
         shared.in_session(false);
-        match lost {
-            Lost::LeaderChanged => {}
-            Lost::StaleEpoch => shared.void_session_epoch(),
-            Lost::Closed | Lost::Silent => shared.leader.lost(id),
-            Lost::Status(ref status) => {
-                let redirected = shared.leader.judge(id, status);
-                if !redirected && is_refusal(status) {
-                    tracing::warn!(controller = id, "registration refused: {}", status.message());
-                    if status.code() == Code::PermissionDenied {
-                        shared.refuse(status.message());
-                    }
-                    sleep(REFUSED_PAUSE).await;
+        let pause = take_leave(&shared, id, &lost);
+        match &lost {
+            // What happens whenever the quorum chooses another leader.
+            Lost::Status(status) if status.code() == Code::FailedPrecondition => {
+                tracing::debug!(controller = id, "controller session ended: {lost}");
+            }
+            _ => tracing::info!(controller = id, "controller session ended: {lost}"),
+        }
+        sleep(pause).await;
+    }
+}
+
+/// Draws the conclusions from a lost session; returns how long to wait before the next one.
+fn take_leave(shared: &Shared, id: i32, lost: &Lost) -> Duration {
+    match lost {
+        Lost::LeaderChanged => {}
+        Lost::StaleEpoch => shared.void_session_epoch(),
+        Lost::Closed | Lost::Silent => shared.leader.lost(id),
+        Lost::Status(status) => {
+            let redirected = shared.leader.judge(id, status);
+            if !redirected && is_refusal(status) {
+                tracing::warn!(controller = id, "registration refused: {}", status.message());
+                if status.code() == Code::PermissionDenied {
+                    shared.refuse(status.message());
                 }
+                return REFUSED_PAUSE;
+            }
+            // Nobody else to turn to: this one may be active in a moment.
+            if shared.leader.id().is_none() {
+                return TRY_AGAIN;
             }
         }
-        tracing::info!(controller = id, "controller session ended: {lost}");
     }
+    Duration::ZERO
 }
 
 /// An answer about this broker, not about the connection or the controller: another cluster's id, which

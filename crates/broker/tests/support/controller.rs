@@ -22,12 +22,12 @@ use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Its node id.
-pub const CONTROLLER_ID: BrokerId = 100;
+pub(crate) const CONTROLLER_ID: BrokerId = 100;
 /// The id of its cluster.
-pub const CLUSTER_ID: &str = "AAECAwQFBgcICQoLDA0ODw";
+pub(crate) const CLUSTER_ID: &str = "AAECAwQFBgcICQoLDA0ODw";
 
 #[derive(Clone)]
-pub struct FakeController {
+pub(crate) struct FakeController {
     state: Arc<Mutex<State>>,
     committed: Arc<watch::Sender<u64>>,
 }
@@ -39,7 +39,7 @@ struct State {
 
 impl FakeController {
     /// Serves on a free port.
-    pub async fn start() -> (Self, SocketAddr) {
+    pub(crate) async fn start() -> (Self, SocketAddr) {
         let state = State { image: Image::default(), log: Vec::new() };
         let controller =
             Self { state: Arc::new(Mutex::new(state)), committed: Arc::new(watch::Sender::new(0)) };
@@ -66,17 +66,6 @@ impl FakeController {
         state.log.push(batch);
         self.committed.send_replace(offset);
         offset
-    }
-
-    /// Fences a broker, as if its session had expired.
-    pub fn fence(&self, id: BrokerId) {
-        let epoch = self.state.lock().image.broker(id).expect("registered").epoch;
-        self.commit(|image| {
-            let cause = FenceCause::SessionExpired;
-            plan::brokers::fence(image, &Limits::default(), id, epoch, cause, 0)
-                .expect("registered")
-                .records
-        });
     }
 
     fn beat(&self, id: BrokerId, epoch: BrokerEpoch, beat: &Beat) -> BeatReply {

@@ -1,6 +1,6 @@
 //! Brokers in this process, against a controller in memory.
 
-pub mod controller;
+pub(crate) mod controller;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// Long enough for anything here; a test that waits so long has failed.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// A running broker and its data.
-pub struct TestBroker {
-    pub handle: BrokerHandle,
-    pub address: SocketAddr,
-    pub dir: TempDir,
+pub(crate) struct TestBroker {
+    pub(crate) handle: BrokerHandle,
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: TempDir,
 }
 
 /// Starts broker `id` with these settings on top, and waits until it is unfenced.
-pub async fn start(id: i32, controller: SocketAddr, settings: &str) -> TestBroker {
+pub(crate) async fn start(id: i32, controller: SocketAddr, settings: &str) -> TestBroker {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = config(id, controller, dir.path(), settings);
     let handle = start_in(config).await;
@@ -37,7 +37,7 @@ pub async fn start(id: i32, controller: SocketAddr, settings: &str) -> TestBroke
     TestBroker { handle, address, dir }
 }
 
-pub async fn start_in(config: NodeConfig) -> BrokerHandle {
+pub(crate) async fn start_in(config: NodeConfig) -> BrokerHandle {
     let options = BrokerOptions {
         config: Arc::new(config),
         incarnation_id: KafkaUuid::from_bytes(rand::random()),
@@ -47,7 +47,7 @@ pub async fn start_in(config: NodeConfig) -> BrokerHandle {
     Broker::start(options).await.expect("starts")
 }
 
-pub fn config(
+pub(crate) fn config(
     id: i32,
     controller: SocketAddr,
     dir: &std::path::Path,
@@ -70,18 +70,18 @@ pub fn config(
 }
 
 /// A client that speaks one request at a time.
-pub struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     correlation_id: i32,
 }
 
 impl Wire {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("connects");
         Self { stream, correlation_id: 0 }
     }
 
-    pub async fn send<Q: Request>(&mut self, version: i16, request: &Q) -> i32 {
+    pub(crate) async fn send<Q: Request>(&mut self, version: i16, request: &Q) -> i32 {
         self.correlation_id += 1;
         let frame = frame::encode_request(self.correlation_id, Some("test"), version, request)
             .expect("encodes");
@@ -89,12 +89,12 @@ impl Wire {
         self.correlation_id
     }
 
-    pub async fn receive<Q: Request>(&mut self, version: i16) -> (i32, Q::Response) {
+    pub(crate) async fn receive<Q: Request>(&mut self, version: i16) -> (i32, Q::Response) {
         let body = timeout(LIMIT, self.receive_frame()).await.expect("an answer in time");
         frame::decode_response(version, body.expect("an answer")).expect("decodes")
     }
 
-    pub async fn call<Q: Request>(&mut self, version: i16, request: &Q) -> Q::Response {
+    pub(crate) async fn call<Q: Request>(&mut self, version: i16, request: &Q) -> Q::Response {
         let sent = self.send(version, request).await;
         let (correlation_id, response) = self.receive::<Q>(version).await;
         assert_eq!(correlation_id, sent);
@@ -102,14 +102,14 @@ impl Wire {
     }
 
     /// The next frame, without its length; `None` if the broker closes the connection.
-    pub async fn receive_frame(&mut self) -> Option<Bytes> {
+    pub(crate) async fn receive_frame(&mut self) -> Option<Bytes> {
         let length = self.stream.read_u32().await.ok()?;
         let mut body = vec![0; length as usize];
         self.stream.read_exact(&mut body).await.ok()?;
         Some(body.into())
     }
 
-    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.expect("sent");
     }
 }
