@@ -128,16 +128,15 @@ async fn write(
     let (deliveries, sent) = mpsc::unbounded_channel();
     let collector = tokio::spawn(collect(sent, started));
     let until = Duration::from_secs(options.seconds);
-    let (kills, ()) = tokio::join!(
+    let (kills, stopped) = tokio::join!(
         break_things(options, started, until),
         send(options, &producer, topic, partitions, run_id, started, deliveries),
     );
-    let ended = since(started);
     producer.flush().await;
     let (fates, mut acks) = collector.await.context("the collector failed")?;
-    // What came while the rest was flushed still closes a gap, but opens none.
-    let ended = acks.last().copied().unwrap_or(ended).max(ended);
     acks.sort_by(Millis::total_cmp);
+    // An acknowledgement that came after the last record was handed over still ends a gap.
+    let ended = acks.last().copied().unwrap_or(stopped).max(stopped);
     Ok(Written { fates, acks, kills, ended })
 }
 
@@ -148,6 +147,7 @@ fn since(started: Instant) -> Millis {
 /// A record on its way.
 type Sent = (Sequence, Delivery);
 
+/// Hands records over until time is up; returns when it stopped.
 async fn send(
     options: &Options,
     producer: &Producer,
@@ -156,7 +156,7 @@ async fn send(
     run_id: u64,
     started: Instant,
     deliveries: mpsc::UnboundedSender<Sent>,
-) {
+) -> Millis {
     let until = Duration::from_secs(options.seconds);
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
@@ -166,14 +166,14 @@ async fn send(
             if due > Instant::now() {
                 tokio::select! {
                     () = tokio::time::sleep_until(due.into()) => {}
-                    _ = &mut interrupted => return,
+                    _ = &mut interrupted => break,
                 }
             }
         } else if sequence % 64 == 0 {
             tokio::task::yield_now().await;
         }
         if started.elapsed() >= until {
-            return;
+            break;
         }
         let record = ProducerRecord {
             partition: Some(*partition),
@@ -184,12 +184,13 @@ async fn send(
         match producer.send(topic, record).await {
             Ok(delivery) => {
                 if deliveries.send((sequence, delivery)).is_err() {
-                    return;
+                    break;
                 }
             }
             Err(error) => complain(&format!("record {sequence} was not sent: {error}")),
         }
     }
+    since(started)
 }
 
 fn value(run_id: u64, sequence: Sequence, size: usize) -> Vec<u8> {
