@@ -311,3 +311,6 @@ fn uuid_from_proto(
 fn invalid(record: &'static str, field: &'static str, found: impl ToString) -> CodecError {
     CodecError::InvalidField { record, field, found: found.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,6 @@ impl Dice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
