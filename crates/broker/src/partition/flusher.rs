@@ -128,10 +128,15 @@ fn flush(partition: &Arc<Partition>) -> Result<bool, LogError> {
     let now_ms = partition.shared.clock.now_ms();
     partition.run(|state, after| {
         state.flush = FlushState::Idle;
-        if let Err(error) = &flushed {
-            append::note_failure(after, error);
+        match flushed {
+            // A truncation came in between: the step plans again, if there is anything to flush.
+            Err(LogError::Overtaken) => return Ok(false),
+            Err(error) => {
+                append::note_failure(after, &error);
+                return Err(error);
+            }
+            Ok(()) => {}
         }
-        flushed?;
         let Some(log) = state.log.as_mut() else { return Ok(false) };
         let done = log.flushed(&plan);
         state.step(now_ms, Input::Flushed(done.flushed));

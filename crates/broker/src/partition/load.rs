@@ -2,13 +2,9 @@
 
 use ottla_log::{Log, LogError};
 use ottla_protocol::ids::Offset;
-use ottla_protocol::record;
 use ottla_replication::{Offsets, ProducerState, Sequenced, producer_snapshot};
 
 use super::clock::wall_ms;
-
-/// Bytes of one read while producers are rebuilt.
-const SCAN_BYTES: usize = 1 << 20;
 
 /// Where the log says the replica stands.
 pub(super) fn offsets(log: &Log) -> Offsets {
@@ -48,20 +44,12 @@ fn scan(
     state: &mut ProducerState,
     now_ms: i64,
 ) -> Result<(), LogError> {
-    let mut offset = from;
-    while offset < log.log_end() {
-        let bytes = log.plan_read(offset, SCAN_BYTES, log.log_end(), true)?.read()?;
-        let before = offset;
-        for batch in record::batches(&bytes).filter_map(Result::ok) {
-            if let Some(batch_of) = Sequenced::of(&batch.header)
-                && batch.header.base_offset >= from
-            {
-                state.record(&batch_of, batch.header.base_offset, now_ms);
-            }
-            offset = batch.header.next_offset();
-        }
-        if offset <= before {
-            break;
+    for header in log.headers_from(from)? {
+        let header = header?;
+        if let Some(batch) = Sequenced::of(&header)
+            && header.base_offset >= from
+        {
+            state.record(&batch, header.base_offset, now_ms);
         }
     }
     Ok(())

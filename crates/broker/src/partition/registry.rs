@@ -8,8 +8,9 @@ use std::thread;
 
 use arc_swap::ArcSwap;
 use ottla_config::NodeConfig;
-use ottla_log::{DeletedDir, Log, LogConfig, LogDir, OpenOptions};
+use ottla_log::{DeletedDir, Log, LogConfig, LogDir, MetaProperties, OpenOptions};
 use ottla_metadata::Image;
+use ottla_metadata::plan::brokers::NEW_DATA_DIRECTORY;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_protocol::ids::{BrokerEpoch, KafkaUuid, TopicIdPartition, TopicPartition};
 use parking_lot::{Mutex, RwLock};
@@ -77,6 +78,8 @@ pub(super) struct Disks {
     /// Partition directories that could not be loaded: they are left alone.
     pub(super) unreadable: HashSet<TopicPartition>,
     pub(super) upkeep: Upkeep,
+    /// A log directory had no `meta.properties`.
+    is_new: bool,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
@@ -91,7 +94,9 @@ impl Partitions {
         let mut unclaimed = HashMap::new();
         let mut unreadable = HashSet::new();
         let mut deleted = Vec::new();
+        let mut is_new = false;
         for path in &config.log_dirs {
+            is_new |= MetaProperties::read(path).map_err(refuse)?.is_none();
             let dir = LogDir::open(path, open_options(&config)).map_err(refuse)?;
             let report = dir.load().map_err(refuse)?;
             for failure in report.failures {
@@ -132,6 +137,7 @@ impl Partitions {
                 dirs,
                 unclaimed: Mutex::new(unclaimed),
                 begun: Mutex::new(false),
+                is_new,
                 unreadable,
                 upkeep: Upkeep::default(),
                 threads: Mutex::default(),
@@ -168,9 +174,12 @@ impl Partitions {
     }
 
     /// The broker epoch under which this broker last stopped cleanly, for the registration; -1 if any log
-    /// directory was not stopped cleanly.
+    /// directory was not stopped cleanly, [`NEW_DATA_DIRECTORY`] if one is new: it may be a replaced disk.
     #[must_use]
     pub fn previous_broker_epoch(&self) -> BrokerEpoch {
+        if self.disks.is_new {
+            return NEW_DATA_DIRECTORY;
+        }
         let mut epochs = self.disks.dirs.iter().map(|dir| dir.clean_shutdown_epoch().unwrap_or(-1));
         let first = epochs.next().unwrap_or(-1);
         if epochs.all(|epoch| epoch == first) { first } else { -1 }
@@ -236,8 +245,10 @@ impl Partitions {
         }
         let epoch = self.shared.broker_epoch();
         for dir in self.disks.dirs.iter().filter(|_| clean && epoch >= 0) {
-            if let Err(error) = dir.close_clean(epoch) {
-                tracing::error!(%error, "the log directory is not marked as cleanly stopped");
+            match dir.close_clean(epoch) {
+                Ok(true) => {}
+                Ok(false) => tracing::error!("a log was not closed: no clean-shutdown marker"),
+                Err(error) => tracing::error!(%error, "no clean-shutdown marker"),
             }
         }
     }
