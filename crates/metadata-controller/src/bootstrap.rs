@@ -9,7 +9,9 @@
 //!   nor campaigns until all others follow one leader and it has all that they have. Should the voters
 //!   without data be a majority, they could outvote what is left: they stop, and say so.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,13 +41,16 @@ type Probed = BTreeMap<BrokerId, Option<ProbeReply>>;
 /// Brings this voter into the quorum.
 pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
     if node.quorum.gate() == Gate::Open {
-        return restart(node).await;
+        restart(node).await;
+        return Ok(());
     }
     let me = node.identity.node_id();
     let majority = node.quorum.voters().len() / 2 + 1;
     let started = Instant::now();
     let mut empty_majority_rounds = 0;
     let mut announced = false;
+    let store_error = |error: io::Error| node.store_error(error.to_string());
+    let rejoining = node.quorum.store().is_rejoining().map_err(store_error)?;
     loop {
         let probed = probe_all(node).await;
         check_cluster(node, &probed)?;
@@ -60,7 +65,7 @@ pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
             return Ok(());
         }
         match holders().next() {
-            None if all => {
+            None if all && !rejoining => {
                 node.quorum.open_gate(Gate::Open);
                 if node.quorum.voters().iter().all(|voter| me <= voter.id) {
                     form(node, &answered).await?;
@@ -87,7 +92,7 @@ pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
                         holder.node_id
                     );
                 }
-                if rejoin(node).await {
+                if rejoin(node).await.map_err(store_error)? {
                     return Ok(());
                 }
             }
@@ -99,33 +104,30 @@ pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
 
 /// The quorum is new, and this node forms it.
 async fn form(node: &Node, others: &[&ProbeReply]) -> Result<(), ControllerError> {
-    let store_error =
-        |reason: String| ControllerError::Store { dir: node.options.dir.clone(), reason };
     let founders: Vec<Vec<u8>> = others.iter().map(|reply| reply.incarnation_id.to_vec()).collect();
     let saved = node.quorum.store().save_founders(&founders).await;
-    saved.map_err(|error| store_error(error.to_string()))?;
+    saved.map_err(|error| node.store_error(error.to_string()))?;
     tracing::info!(voters = founders.len() + 1, "forming a new quorum");
-    node.quorum.initialize().await.map_err(store_error)
+    node.quorum.initialize().await.map_err(|reason| node.store_error(reason))
 }
 
 /// One round of coming back: true when this voter is a full one again.
-async fn rejoin(node: &Node) -> bool {
-    if node.quorum.gate() == Gate::Closed {
-        let others = node.quorum.ask_peers(PROBE_DEADLINE).await;
-        let Some(target) = agreed(&others) else { return false };
-        node.quorum.open_gate(Gate::Follow);
-        tracing::info!(?target, "the others follow one leader: catching up with it");
-    }
-    // The leader's log can only have grown; what it had when it was agreed on is asked again, so that this
-    // round stands on its own.
+async fn rejoin(node: &Node) -> io::Result<bool> {
     let others = node.quorum.ask_peers(PROBE_DEADLINE).await;
-    let Some(target) = agreed(&others) else { return false };
-    if node.quorum.last_log_id().await < target.last_log_id {
-        return false;
+    let Some(target) = agreed(&others) else { return Ok(false) };
+    if node.quorum.gate() == Gate::Closed {
+        // Before the first entry: should it restart half-way, it must not take itself for whole.
+        node.quorum.store().set_rejoining(true).await?;
+        node.quorum.open_gate(Gate::Follow);
+        tracing::info!(target = ?target.last_log_id, "the others follow one leader: catching up with it");
     }
+    if node.quorum.last_log_id().await < target.last_log_id {
+        return Ok(false);
+    }
+    node.quorum.store().set_rejoining(false).await?;
     tracing::info!("caught up: voting again");
     node.quorum.open_gate(Gate::Open);
-    true
+    Ok(true)
 }
 
 /// The furthest of the others, if all of them answered and have accepted the same leader. Then nobody can
@@ -138,28 +140,27 @@ fn agreed(others: &BTreeMap<BrokerId, Option<PeerState>>) -> Option<PeerState> {
     same.then(|| (*furthest).clone())
 }
 
-/// A voter with data. When all start together, nobody need wait for a timeout to elect.
-async fn restart(node: &Node) -> Result<(), ControllerError> {
+/// A voter with data. When all start together, nobody need wait for a timeout to elect: the one with the
+/// longest log, of those the one with the lowest id, campaigns as soon as all are there.
+async fn restart(node: &Node) {
     let started = Instant::now();
     while started.elapsed() < RESTART_LOOK && node.leadership().leader.is_none() {
         let others = node.quorum.ask_peers(PROBE_DEADLINE).await;
-        if let Some(others) =
-            others.iter().map(|(id, state)| Some((id, state.as_ref()?))).collect::<Option<Vec<_>>>()
-        {
-            let me = node.identity.node_id();
-            let mine = node.quorum.last_log_id().await;
-            let first = others.iter().all(|(id, state)| {
-                (state.last_log_id, **id) < (mine, i32::MAX)
-                    && (state.last_log_id < mine || me < **id)
-            });
-            if first {
+        if let Some(others) = all_answered(others) {
+            let mine = (node.quorum.last_log_id().await, Reverse(node.identity.node_id()));
+            if others.iter().all(|(id, state)| (state.last_log_id, Reverse(*id)) < mine) {
                 node.quorum.campaign().await;
             }
-            return Ok(());
+            return;
         }
         tokio::time::sleep(EAGER_PAUSE).await;
     }
-    Ok(())
+}
+
+fn all_answered(
+    others: BTreeMap<BrokerId, Option<PeerState>>,
+) -> Option<Vec<(BrokerId, PeerState)>> {
+    others.into_iter().map(|(id, state)| Some((id, state?))).collect()
 }
 
 async fn probe_all(node: &Node) -> Probed {

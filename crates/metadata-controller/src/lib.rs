@@ -87,7 +87,7 @@ pub enum ControllerError {
         dir: PathBuf,
     },
     /// The data cannot be opened or is damaged.
-    #[error("the controller's data in {} cannot be used: {reason}", dir.display())]
+    #[error("the controller's data in {} cannot be used: {reason} (it is under metadata.log.dir, else under the first of log.dirs)", dir.display())]
     Store {
         /// The directory.
         dir: PathBuf,

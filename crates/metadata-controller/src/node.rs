@@ -49,6 +49,11 @@ impl Node {
         *self.quorum.leadership().borrow()
     }
 
+    /// The store's data cannot be used, for this reason.
+    pub(crate) fn store_error(&self, reason: String) -> ControllerError {
+        ControllerError::Store { dir: self.options.dir.clone(), reason }
+    }
+
     pub(crate) fn fail(&self, error: ControllerError) {
         tracing::error!("{error}");
         self.failure.send_replace(Some(Arc::new(error)));

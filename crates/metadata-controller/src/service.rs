@@ -20,6 +20,7 @@ use crate::feed::{self, Feed};
 use crate::identity::OtherCluster;
 use crate::liveness::BeatState;
 use crate::node::{Active, Node};
+use crate::quorum::{Gate, WriteError};
 
 /// Answers to beats under way to one broker.
 const BEAT_ANSWERS: usize = 16;
@@ -36,7 +37,7 @@ impl ControllerService {
     }
 
     fn check(&self, cluster_id: &str) -> Result<(), Status> {
-        let refuse = |mismatch: OtherCluster| Status::failed_precondition(mismatch.to_string());
+        let refuse = |mismatch: OtherCluster| Status::permission_denied(mismatch.to_string());
         self.node.identity.check(cluster_id).map_err(refuse)
     }
 
@@ -54,8 +55,8 @@ impl ControllerService {
         match failure {
             Failure::Refused(refusal) => status::refused(&refusal),
             Failure::Write(error) => match error {
-                crate::quorum::WriteError::NotLeader => self.not_active(),
-                crate::quorum::WriteError::Unknown => Status::unavailable(error.to_string()),
+                WriteError::NotLeader => self.not_active(),
+                WriteError::Unknown => Status::unavailable(error.to_string()),
             },
         }
     }
@@ -80,7 +81,8 @@ impl ControllerRpc for ControllerService {
         Ok(Response::new(proto::ProbeReply {
             cluster_id: node.identity.cluster_id().unwrap_or_default(),
             node_id: node.identity.node_id(),
-            has_data: store.has_data().map_err(unreadable)?,
+            // While it comes back it has nothing that counts.
+            has_data: node.quorum.gate() == Gate::Open && store.has_data().map_err(unreadable)?,
             leader_id: node.leadership().leader.unwrap_or(-1),
             incarnation_id: id_to_proto(&node.identity.incarnation()),
             founders: store.founders().map_err(unreadable)?.into_iter().map(Into::into).collect(),

@@ -27,10 +27,15 @@ pub fn leader_hint(status: &Status) -> Option<BrokerId> {
     status.metadata().get(LEADER_ID_METADATA)?.to_str().ok()?.parse().ok()
 }
 
-/// A refusal, where the answer has no place for one: ABORTED with Kafka's number.
+/// A refusal, where the answer has no place for one: ABORTED with Kafka's number; ALREADY_EXISTS while
+/// another process is registered under the broker's id.
 #[must_use]
 pub fn refused(refusal: &Refusal) -> Status {
-    let mut status = Status::new(Code::Aborted, &refusal.message);
+    let code = match refusal.code {
+        ErrorCode::DuplicateBrokerRegistration => Code::AlreadyExists,
+        _ => Code::Aborted,
+    };
+    let mut status = Status::new(code, &refusal.message);
     status.metadata_mut().insert(ERROR_CODE_METADATA, refusal.code.code().into());
     status
 }

@@ -105,18 +105,18 @@ pub(crate) struct Quorum {
 }
 
 impl Quorum {
-    /// Starts the engine over an open store. A voter without data starts behind a closed gate.
+    /// Starts the engine over an open store. A voter without data, or with a part of it only,
+    /// starts behind a closed gate.
     pub(crate) async fn start(
         options: &ControllerOptions,
         store: Arc<Store>,
         identity: Arc<Identity>,
         committed: Arc<Committed>,
     ) -> Result<Arc<Self>, String> {
-        let gate = if store.has_data().map_err(|error| error.to_string())? {
-            Gate::Open
-        } else {
-            Gate::Closed
-        };
+        let readable = |error: std::io::Error| error.to_string();
+        let whole =
+            store.has_data().map_err(readable)? && !store.is_rejoining().map_err(readable)?;
+        let gate = if whole { Gate::Open } else { Gate::Closed };
         let peers = Peers::new(Arc::clone(&identity), &options.voters)
             .map_err(|error| error.to_string())?;
         let config = raft_config(options).validate().map_err(|error| error.to_string())?;

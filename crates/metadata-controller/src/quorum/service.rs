@@ -59,7 +59,7 @@ impl QuorumService {
         }
         identity
             .meet(&envelope.cluster_id)
-            .map_err(|mismatch| Status::failed_precondition(mismatch.to_string()))?;
+            .map_err(|mismatch| Status::permission_denied(mismatch.to_string()))?;
         Ok(envelope.from)
     }
 

@@ -26,6 +26,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+pub(crate) type Client = proto::controller_client::ControllerClient<tonic::transport::Channel>;
+
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) fn free_port() -> u16 {
@@ -34,6 +36,12 @@ pub(crate) fn free_port() -> u16 {
 
 pub(crate) fn random_id() -> KafkaUuid {
     KafkaUuid::from_bytes(rand::random())
+}
+
+/// A client of the controller with these options.
+pub(crate) fn client_of(options: &ControllerOptions) -> Client {
+    let at = &options.listen[0];
+    controller_client(channel(&at.host, at.port, &ChannelOptions::default()).unwrap())
 }
 
 /// Waits until `check` gives something, at most [`DEADLINE`].
@@ -153,12 +161,8 @@ impl Cluster {
         tokio::time::timeout(DEADLINE, running.handle.failed()).await.unwrap()
     }
 
-    pub(crate) fn client(
-        &self,
-        id: i32,
-    ) -> proto::controller_client::ControllerClient<tonic::transport::Channel> {
-        let voter = &self.voters[slot(id)];
-        controller_client(channel(&voter.host, voter.port, &ChannelOptions::default()).unwrap())
+    pub(crate) fn client(&self, id: i32) -> Client {
+        client_of(&self.options(id))
     }
 
     pub(crate) fn alive(&self) -> Vec<i32> {
@@ -170,17 +174,7 @@ impl Cluster {
     pub(crate) async fn propose(&self, proposal: &Proposal) -> (i32, Reply) {
         eventually("a proposal is taken", || async {
             for id in self.alive() {
-                let request = proto::ProposeRequest {
-                    cluster_id: String::new(),
-                    broker_id: -1,
-                    broker_epoch: -1,
-                    proposal: Some(proposal_to_proto(proposal)),
-                };
-                let mut client = self.client(id);
-                let call = client.propose(request);
-                if let Ok(Ok(reply)) = tokio::time::timeout(Duration::from_millis(500), call).await
-                {
-                    let reply = reply_from_proto(reply.into_inner().reply.unwrap()).unwrap();
+                if let Some(reply) = try_propose(&self.client(id), proposal).await {
                     return Some((id, reply));
                 }
             }
@@ -198,46 +192,63 @@ impl Cluster {
 
     /// The image as one controller's feed gives it, once it holds what `check` wants.
     pub(crate) async fn image(&self, id: i32, check: impl Fn(&Image) -> bool) -> Image {
-        let deadline = tokio::time::timeout(DEADLINE, async {
-            loop {
-                if let Some(image) = self.follow(id, &check).await {
-                    return image;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        deadline.await.expect("the image in time")
+        image_of(&self.client(id), check).await
     }
+}
 
-    async fn follow(&self, id: i32, check: &impl Fn(&Image) -> bool) -> Option<Image> {
-        let request = proto::FeedRequest { cluster_id: String::new(), node_id: -1, from_offset: 0 };
-        let mut events = self.client(id).feed(request).await.ok()?.into_inner();
-        let mut records: Vec<Record> = Vec::new();
-        let mut image = Image::default();
-        while let Ok(Some(event)) = events.message().await {
-            match event.event? {
-                Event::Status(_) => continue,
-                Event::Snapshot(snapshot) => {
-                    records.extend(
-                        snapshot.records.into_iter().map(|record| record.try_into().unwrap()),
-                    );
-                    if !snapshot.last {
-                        continue;
-                    }
-                    image = Image::from_records(snapshot.offset, &std::mem::take(&mut records)).0;
+/// Proposes until it is taken.
+pub(crate) async fn propose(client: &Client, proposal: &Proposal) -> Reply {
+    eventually("a proposal is taken", || try_propose(client, proposal)).await
+}
+
+async fn try_propose(client: &Client, proposal: &Proposal) -> Option<Reply> {
+    let request = proto::ProposeRequest {
+        cluster_id: String::new(),
+        broker_id: -1,
+        broker_epoch: -1,
+        proposal: Some(proposal_to_proto(proposal)),
+    };
+    let mut client = client.clone();
+    let call = client.propose(request);
+    let reply = tokio::time::timeout(Duration::from_millis(500), call).await.ok()?.ok()?;
+    Some(reply_from_proto(reply.into_inner().reply.unwrap()).unwrap())
+}
+
+/// The image as a controller's feed gives it, once it holds what `check` wants.
+pub(crate) async fn image_of(client: &Client, check: impl Fn(&Image) -> bool) -> Image {
+    eventually("the image", || async {
+        tokio::time::timeout(DEADLINE, follow(client, &check)).await.ok().flatten()
+    })
+    .await
+}
+
+async fn follow(client: &Client, check: &impl Fn(&Image) -> bool) -> Option<Image> {
+    let request = proto::FeedRequest { cluster_id: String::new(), node_id: -1, from_offset: 0 };
+    let mut events = client.clone().feed(request).await.ok()?.into_inner();
+    let mut records: Vec<Record> = Vec::new();
+    let mut image = Image::default();
+    while let Ok(Some(event)) = events.message().await {
+        match event.event? {
+            Event::Status(_) => continue,
+            Event::Snapshot(snapshot) => {
+                records
+                    .extend(snapshot.records.into_iter().map(|record| record.try_into().unwrap()));
+                if !snapshot.last {
+                    continue;
                 }
-                Event::Batch(batch) => {
-                    let decoded: Batch = batch.batch?.try_into().unwrap();
-                    assert!(batch.offset > image.offset(), "batches come in order");
-                    image.replay_batch(batch.offset, &decoded);
-                }
+                image = Image::from_records(snapshot.offset, &std::mem::take(&mut records)).0;
             }
-            if check(&image) {
-                return Some(image);
+            Event::Batch(batch) => {
+                let decoded: Batch = batch.batch?.try_into().unwrap();
+                assert!(batch.offset > image.offset(), "batches come in order");
+                image.replay_batch(batch.offset, &decoded);
             }
         }
-        None
+        if check(&image) {
+            return Some(image);
+        }
     }
+    None
 }
 
 impl Drop for Cluster {

@@ -5,7 +5,7 @@
 //! | tree | key | value |
 //! |---|---|---|
 //! | `raft_log` | index, part | a part of a `quorum.v1.Entry` |
-//! | `raft_hard` | `vote`, `purged`, `committed`, `snapshot`, `founders` | a message each |
+//! | `raft_hard` | `vote`, `purged`, `committed`, `snapshot`, `founders`, `rejoining` | a message each |
 //! | `snap` | sequence, chunk | a chunk of an encoded metadata batch |
 
 mod frame;
@@ -42,6 +42,7 @@ const VOTE: &str = "vote";
 const PURGED: &str = "purged";
 const COMMITTED: &str = "committed";
 const FOUNDERS: &str = "founders";
+const REJOINING: &str = "rejoining";
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +111,21 @@ impl Store {
     /// Remembers the founders, durably.
     pub(crate) async fn save_founders(&self, incarnations: &[Vec<u8>]) -> io::Result<()> {
         self.put_hard(FOUNDERS, &incarnations.concat())?;
+        self.sync.wait().await
+    }
+
+    /// Whether this voter lost its data and has not got it all back yet.
+    pub(crate) fn is_rejoining(&self) -> io::Result<bool> {
+        Ok(self.hard_value(REJOINING)?.is_some())
+    }
+
+    /// Remembers that this voter is coming back, or that it has come back; durably.
+    pub(crate) async fn set_rejoining(&self, rejoining: bool) -> io::Result<()> {
+        if rejoining {
+            self.put_hard(REJOINING, &[])?;
+        } else {
+            self.hard.remove(REJOINING)?;
+        }
         self.sync.wait().await
     }
 
