@@ -1,101 +1,23 @@
-//! Plays the scripts in `testdata/`: each line that starts with `>` is done to a cluster, and below
-//! it stand the records that it made and the answer. `UPDATE_GOLDEN=1` writes what came out.
-
-mod support;
+//! The verbs of a script, done to a cluster.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use ottla_metadata::plan::brokers::{self, Registration};
 use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
     CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Outcome, Proposal, Proposer, Refusal, Reply, ResourceType,
+    Proposal, Proposer, Refusal, ResourceType,
 };
-use ottla_metadata::record::{BrokerChange, ConfigResource};
 use ottla_metadata::{Batch, Endpoint, FenceCause, Image, Limits, Partition, Record};
 use ottla_protocol::ids::{KafkaUuid, TopicIdPartition};
 
-fn check(script: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(script);
-    let expected = std::fs::read_to_string(&path).expect("the script is there");
-    let played = play(&expected);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, played).expect("the script can be written");
-        return;
-    }
-    for (number, (played, expected)) in (1..).zip(played.lines().zip(expected.lines())) {
-        assert_eq!(played, expected, "{script}:{number} (UPDATE_GOLDEN=1 writes what came out)");
-    }
-    assert_eq!(played, expected, "{script}: one of the two is longer");
-}
-
-#[test]
-fn topics_are_created_and_refused_in_kafkas_words() {
-    check("create_topics.txt");
-}
-
-#[test]
-fn partitions_are_added_and_topics_deleted() {
-    check("grow_and_delete.txt");
-}
-
-#[test]
-fn configuration_is_altered_in_kafkas_words() {
-    check("configs.txt");
-}
-
-#[test]
-fn brokers_come_and_go() {
-    check("brokers.txt");
-}
-
-#[test]
-fn a_leader_is_killed_and_comes_back() {
-    check("failover.txt");
-}
-
-#[test]
-fn in_sync_sets_change_by_compare_and_set() {
-    check("alter_partition.txt");
-}
-
-#[test]
-fn eligible_replicas_by_kip_966() {
-    check("eligible_leaders.txt");
-}
-
-#[test]
-fn elections_on_request_and_balance() {
-    check("elections.txt");
-}
-
-#[test]
-fn power_fails_everywhere() {
-    check("power_cut.txt");
-}
-
-fn play(script: &str) -> String {
-    let mut cluster = Cluster::default();
-    let mut out = String::new();
-    let mut in_answer = false;
-    for line in script.lines() {
-        if let Some(command) = line.strip_prefix("> ") {
-            writeln!(out, "{line}").expect("a string");
-            cluster.run(command, &mut out);
-            in_answer = true;
-        } else if line.is_empty() || line.starts_with('#') || !in_answer {
-            writeln!(out, "{line}").expect("a string");
-            in_answer = false;
-        }
-    }
-    out
-}
+use crate::support;
+use crate::text::{record_text, reply_text, state_text};
 
 #[derive(Default)]
-struct Cluster {
+pub(crate) struct Cluster {
     image: Image,
     limits: Limits,
     steps: u64,
@@ -140,7 +62,7 @@ fn assignments(text: &str) -> Vec<Vec<i32>> {
 }
 
 impl Cluster {
-    fn run(&mut self, command: &str, out: &mut String) {
+    pub(crate) fn run(&mut self, command: &str, out: &mut String) {
         let mut words = Words::of(command);
         let verb = words.plain.remove(0);
         match verb {
@@ -360,45 +282,11 @@ impl Cluster {
         let delta = self.image.replay_batch(self.steps, &batch);
         assert_eq!(delta.ignored, [], "a plan makes only records that mean something");
         for record in &batch.records {
-            writeln!(out, "{}", self.record_text(&before, record)).expect("a string");
+            writeln!(out, "{}", record_text(&before, &self.image, record)).expect("a string");
         }
         writeln!(out, "{}", plan.reply).expect("a string");
         support::check_image(&self.image);
         support::check_step(&before, &self.image);
-    }
-
-    fn record_text(&self, before: &Image, record: &Record) -> String {
-        let name = |id| {
-            let topic = self.image.topic(id).or(before.topic(id));
-            topic.map_or_else(|| "?".to_owned(), |topic| topic.name.to_string())
-        };
-        match record {
-            Record::ClusterId(id) => format!("cluster {id}"),
-            Record::RegisterBroker(broker) => {
-                format!("broker {} registered, epoch {}", broker.broker_id, broker.broker_epoch)
-            }
-            Record::BrokerChange(change) => change_text(change),
-            Record::UnregisterBroker { broker_id, .. } => format!("broker {broker_id} gone"),
-            Record::Topic { name, .. } => format!("topic {name}"),
-            Record::RemoveTopic(id) => format!("topic {} removed", name(*id)),
-            Record::Partition { id, state } => {
-                format!("{}-{} {}", name(id.topic_id), id.partition, state_text(state))
-            }
-            Record::Config { resource, key, value } => {
-                let resource = match resource {
-                    ConfigResource::Topic(name) => format!("topic {name}"),
-                    ConfigResource::ClusterDefault => "brokers".to_owned(),
-                    ConfigResource::Broker(id) => format!("broker {id}"),
-                };
-                match value {
-                    Some(value) => format!("config of {resource}: {key}={value}"),
-                    None => format!("config of {resource}: {key} removed"),
-                }
-            }
-            Record::ProducerIds { next_producer_id, .. } => {
-                format!("next producer id {next_producer_id}")
-            }
-        }
     }
 
     fn show(&self, topic: &str, out: &mut String) {
@@ -406,80 +294,5 @@ impl Cluster {
         for (index, partition) in &topic.partitions {
             writeln!(out, "{}-{index} {}", topic.name, state_text(partition)).expect("a string");
         }
-    }
-}
-
-fn change_text(change: &BrokerChange) -> String {
-    let mut text = format!("broker {}", change.broker_id);
-    match change.fenced {
-        Some(true) => write!(text, " fenced ({:?})", change.cause).expect("a string"),
-        Some(false) => text.push_str(" unfenced"),
-        None => {}
-    }
-    if change.in_controlled_shutdown == Some(true) {
-        text.push_str(" shutting down");
-    }
-    text
-}
-
-fn state_text(state: &Partition) -> String {
-    let list = |ids: &[i32]| {
-        let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-        ids.join(",")
-    };
-    let leader = state.leader.map_or("none".to_owned(), |id| id.to_string());
-    let mut text = format!(
-        "leader {leader} (epoch {}) replicas {} isr {}",
-        state.leader_epoch,
-        list(&state.replicas),
-        if state.isr.is_empty() { "none".to_owned() } else { list(&state.isr) },
-    );
-    if !state.elr.is_empty() {
-        write!(text, " elr {}", list(&state.elr)).expect("a string");
-    }
-    if !state.last_known_elr.is_empty() {
-        write!(text, " last leader {}", list(&state.last_known_elr)).expect("a string");
-    }
-    if state.leader_recovering {
-        text.push_str(" recovering");
-    }
-    write!(text, " [{}]", state.partition_epoch).expect("a string");
-    text
-}
-
-fn reply_text(reply: &Reply) -> String {
-    let outcomes = |outcomes: &[Outcome]| {
-        let lines: Vec<_> = outcomes
-            .iter()
-            .map(|outcome| outcome.as_ref().map_or_else(ToString::to_string, |()| "ok".to_owned()))
-            .collect();
-        lines.join("\n")
-    };
-    match reply {
-        Reply::CreateTopics(topics) => {
-            let lines: Vec<_> = topics
-                .iter()
-                .map(|topic| match topic {
-                    Ok(topic) => {
-                        let id = if topic.topic_id == KafkaUuid::ZERO { ", no id" } else { "" };
-                        format!(
-                            "ok, {} partitions, {} replicas{id}",
-                            topic.partitions, topic.replication_factor
-                        )
-                    }
-                    Err(refusal) => refusal.to_string(),
-                })
-                .collect();
-            lines.join("\n")
-        }
-        Reply::DeleteTopics(list)
-        | Reply::CreatePartitions(list)
-        | Reply::AlterConfigs(list)
-        | Reply::AlterPartitions(list)
-        | Reply::ElectLeaders(list) => outcomes(list),
-        Reply::AllocateProducerIds(Ok(block)) => {
-            format!("ok, {} from {}", block.count, block.first)
-        }
-        Reply::AllocateProducerIds(Err(refusal)) => refusal.to_string(),
     }
 }
