@@ -68,7 +68,7 @@ pub enum StartError {
     NoVoters,
     /// A controller's address makes no sense.
     #[error("key 'controller.quorum.voters': {0}")]
-    Voter(#[from] ottla_rpc::InvalidAddress),
+    Controller(#[from] ottla_rpc::InvalidAddress),
     /// The logs belong to another cluster.
     #[error(
         "key 'log.dirs': the logs belong to cluster {stored}, but this node is configured for cluster {configured} (key 'cluster.id')"

@@ -16,11 +16,18 @@ pub(super) async fn handle(
     context: Context,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
+    // Raising a log's start is written down before it is answered.
+    let answered = tokio::task::spawn_blocking(move || delete_all(&context, request)).await;
+    // A panic in there is one here.
+    answered.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+}
+
+fn delete_all(context: &Context, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let index = partition.partition_index;
             let result = DeleteRecordsPartitionResult::default().with_partition_index(index);
-            match delete(&context, &topic.name, index, partition.offset) {
+            match delete(context, &topic.name, index, partition.offset) {
                 Ok(log_start) => result.with_low_watermark(log_start),
                 Err(code) => result.with_low_watermark(NONE).with_error_code(code.code()),
             }

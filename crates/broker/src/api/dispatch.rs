@@ -7,7 +7,6 @@ use ottla_protocol::api::{self, ApiKey};
 use ottla_protocol::frame::{self, FrameError, RequestHeader};
 use ottla_protocol::{Encodable, HeaderVersion, Request};
 
-use super::fetch_session::ConnectionSession;
 use super::{
     Broker, Context, alter_configs, api_versions, create_partitions, create_topics, delete_records,
     delete_topics, describe_cluster, describe_configs, describe_quorum, describe_topic_partitions,
@@ -32,7 +31,7 @@ impl Accept for KafkaListener {
         KafkaConnection {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
-            session: ConnectionSession::default(),
+            polls: fetch::Polls::default(),
         }
     }
 }
@@ -41,7 +40,7 @@ impl Accept for KafkaListener {
 pub(crate) struct KafkaConnection {
     broker: Arc<Broker>,
     listener: Arc<str>,
-    session: ConnectionSession,
+    polls: fetch::Polls,
 }
 
 impl From<FrameError> for Refused {
@@ -82,7 +81,7 @@ impl Handler for KafkaConnection {
             }
             ApiKey::Fetch => {
                 let request = call.decode()?;
-                fetch::handle(context, &self.session, call.header, request)
+                fetch::handle(context, &self.polls, call.header, request)
             }
             ApiKey::ListOffsets => call.now(|request| list_offsets::handle(&context, request)),
             ApiKey::Metadata => call.later(|request| metadata::handle(context, request)),

@@ -36,9 +36,16 @@ const MAX_WAIT_MS: i32 = 300_000;
 const NONE: i64 = -1;
 const READ_COMMITTED: i8 = 1;
 
+/// What a connection keeps from one fetch to the next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Polls {
+    session: ConnectionSession,
+    reader: Arc<Reader>,
+}
+
 pub(super) fn handle(
     context: Context,
-    session: &ConnectionSession,
+    polls: &Polls,
     header: RequestHeader,
     request: FetchRequest,
 ) -> Result<Reply, Refused> {
@@ -61,14 +68,14 @@ pub(super) fn handle(
     };
     let may_wait = request.max_wait_ms > 0 && wish.min_bytes > 0;
     let by_id = context.version >= BY_ID;
-    let begun = match session.begin(&context.broker.fetch_sessions, request, by_id) {
+    let begun = match polls.session.begin(&context.broker.fetch_sessions, request, by_id) {
         Ok(begun) => begun,
         Err(code) => {
             let response = FetchResponse::default().with_error_code(code.code());
             return Ok(Reply::Ready(encode_fetch_response(&header, &response)?));
         }
     };
-    let mut fetch = Fetch { context, session: session.clone(), header, begun, wish };
+    let mut fetch = Fetch { context, polls: polls.clone(), header, begun, wish };
     let results = fetch.read();
     if !may_wait || fetch.is_enough(&results) || fetch.begun.wanted.is_empty() {
         return Ok(Reply::Ready(fetch.answer(results)?));
@@ -88,7 +95,7 @@ struct Wish {
 
 struct Fetch {
     context: Context,
-    session: ConnectionSession,
+    polls: Polls,
     header: RequestHeader,
     begun: Begun,
     wish: Wish,
@@ -161,20 +168,19 @@ impl Fetch {
     }
 
     async fn wait(&mut self, deadline: Instant) -> Vec<Result1> {
-        let reader = Reader::new();
         loop {
             // First registered, then read: what comes in between wakes.
             let image = self.context.broker.metadata.snapshot();
             for wanted in &self.begun.wanted {
                 if let Ok(replica) = self.replica(&image, wanted) {
-                    replica.on_readable(&reader);
+                    replica.on_readable(&self.polls.reader);
                 }
             }
             let results = self.read();
             if self.is_enough(&results) {
                 return results;
             }
-            if timeout_at(deadline, reader.readable()).await.is_err() {
+            if timeout_at(deadline, self.polls.reader.readable()).await.is_err() {
                 return results;
             }
         }
@@ -191,7 +197,7 @@ impl Fetch {
                 Ok(read) => self.data(wanted, read),
                 Err(code) => self.failure(&image, wanted, code, &mut endpoints),
             };
-            if tells && !self.session.is_news(wanted, &data) && self.begun.incremental {
+            if tells && !self.polls.session.is_news(wanted, &data) && self.begun.incremental {
                 continue;
             }
             if last_topic != Some(&wanted.topic) {

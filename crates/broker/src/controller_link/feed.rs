@@ -10,7 +10,7 @@ use ottla_metadata::{Batch, Delta, Image, Record};
 use ottla_protocol::ids::BrokerId;
 use ottla_rpc::controller::feed_event::Event;
 use ottla_rpc::controller::{FeedEvent, FeedRequest};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::Streaming;
 
 use super::Shared;
@@ -37,28 +37,35 @@ enum FeedError {
     Codec(#[from] CodecError),
     #[error("an event without content")]
     Empty,
+    #[error("the controller has known no leader for too long")]
+    Leaderless,
 }
 
 /// Follows the feed until the link stops. Prefers the controller in the same process, then goes round.
 pub(super) async fn follow(shared: Arc<Shared>, partitions: Partitions, local: Option<BrokerId>) {
-    let mut order: VecDeque<(BrokerId, Client)> = shared.leader.voters().collect();
-    match order.iter().position(|(id, _)| Some(*id) == local) {
-        Some(at) => order.rotate_left(at),
-        // Brokers without a controller of their own spread over the controllers.
-        None => order.rotate_left(shared.broker_id.unsigned_abs() as usize % order.len().max(1)),
-    }
-    let mut follower =
-        Follower { partitions, image: Image::default(), applied: Image::default(), gathered: None };
+    let mut order: VecDeque<Client> = shared.leader.controllers().iter().cloned().collect();
+    // Brokers without a controller of their own spread over the controllers.
+    let first = local
+        .and_then(|id| shared.leader.position(id))
+        .unwrap_or(shared.broker_id.unsigned_abs() as usize % order.len().max(1));
+    order.rotate_left(first);
+    let mut follower = Follower {
+        partitions,
+        image: Image::default(),
+        applied: Image::default(),
+        gathered: None,
+        leaderless_since: None,
+    };
     let mut failures = 0;
     loop {
-        let Some((id, client)) = order.front().cloned() else { return };
+        let Some(client) = order.front().cloned() else { return };
         let before = follower.image.offset();
         let error = match follower.follow(&shared, client).await {
             Ok(never) => match never {},
             Err(error) => error,
         };
         let offset = follower.image.offset();
-        tracing::debug!(controller = id, offset, "metadata feed lost: {error}");
+        tracing::debug!(offset, "metadata feed lost: {error}");
         failures = if offset > before { 1 } else { failures + 1 };
         order.rotate_left(1);
         if failures >= order.len() {
@@ -75,6 +82,8 @@ struct Follower {
     applied: Image,
     /// What changed since `applied`, if it is the effect of one batch.
     gathered: Option<Gathered>,
+    /// Since when the controller at the other end has known no leader.
+    leaderless_since: Option<Instant>,
 }
 
 enum Gathered {
@@ -99,9 +108,12 @@ impl Follower {
             Err(_) => return Err(FeedError::Silent),
         };
         let mut snapshot = Vec::new();
+        self.leaderless_since = None;
         loop {
-            let mut taken =
-                next(&mut events).await.and_then(|event| self.take(shared, &mut snapshot, event));
+            let mut taken = self
+                .next(shared, &mut events)
+                .await
+                .and_then(|event| self.take(shared, &mut snapshot, event));
             // Whatever else has arrived is taken in too before the partitions are told.
             for _ in 0..MAX_GATHERED {
                 if taken.is_err() {
@@ -115,6 +127,19 @@ impl Follower {
         }
     }
 
+    /// The next event. A controller that is cut off from the others would keep its feed open for ever
+    /// and say nothing: after a session's time without a leader, another one is asked.
+    async fn next(
+        &self,
+        shared: &Shared,
+        events: &mut Streaming<FeedEvent>,
+    ) -> Result<Event, FeedError> {
+        let Some(since) = self.leaderless_since else { return next(events).await };
+        timeout_at(since + shared.session_timeout, next(events))
+            .await
+            .map_err(|_| FeedError::Leaderless)?
+    }
+
     fn take(
         &mut self,
         shared: &Shared,
@@ -122,7 +147,13 @@ impl Follower {
         event: Event,
     ) -> Result<(), FeedError> {
         match event {
-            Event::Status(status) => shared.leader.heard(status.leader_id, status.term),
+            Event::Status(status) => {
+                shared.leader.heard(status.leader_id, status.term);
+                self.leaderless_since = match status.leader_id {
+                    0.. => None,
+                    _ => self.leaderless_since.or_else(|| Some(Instant::now())),
+                };
+            }
             Event::Snapshot(chunk) => {
                 for record in chunk.records {
                     snapshot.push(Record::try_from(record)?);

@@ -12,8 +12,8 @@ use ottla_rpc::controller::{ProbeReply, ProbeRequest};
 use ottla_rpc::{ChannelOptions, InvalidAddress, status};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 /// A client of one controller.
 pub(super) type Client = ControllerClient<Channel>;
@@ -23,10 +23,12 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// A controller that does not say who it is in this time is passed over in this round.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// The quorum's voters, and which of them is believed to lead.
+/// The controllers, and which of them is believed to lead.
 #[derive(Debug)]
 pub(super) struct Leader {
-    voters: BTreeMap<BrokerId, Client>,
+    controllers: Vec<Client>,
+    /// Where each stands in `controllers`.
+    positions: BTreeMap<BrokerId, usize>,
     belief: watch::Sender<Belief>,
 }
 
@@ -42,19 +44,25 @@ impl Leader {
     /// Channels connect when they are first used, on the runtime this is called from.
     pub(super) fn new(voters: &[Voter]) -> Result<Self, InvalidAddress> {
         let options = ChannelOptions::default();
-        let voters = voters
-            .iter()
-            .map(|voter| {
-                let channel = ottla_rpc::channel(&voter.host, voter.port, &options)?;
-                Ok((voter.id, ottla_rpc::controller_client(channel)))
-            })
-            .collect::<Result<_, InvalidAddress>>()?;
-        Ok(Self { voters, belief: watch::Sender::new(Belief { leader: None, term: 0 }) })
+        let client = |voter: &Voter| {
+            let channel = ottla_rpc::channel(&voter.host, voter.port, &options)?;
+            Ok(ottla_rpc::controller_client(channel))
+        };
+        Ok(Self {
+            controllers: voters.iter().map(client).collect::<Result<_, InvalidAddress>>()?,
+            positions: voters.iter().enumerate().map(|(at, voter)| (voter.id, at)).collect(),
+            belief: watch::Sender::new(Belief { leader: None, term: 0 }),
+        })
     }
 
-    /// Every voter, by id.
-    pub(super) fn voters(&self) -> impl Iterator<Item = (BrokerId, Client)> + '_ {
-        self.voters.iter().map(|(id, client)| (*id, client.clone()))
+    /// Every controller.
+    pub(super) fn controllers(&self) -> &[Client] {
+        &self.controllers
+    }
+
+    /// Where in [`Leader::controllers`] a controller stands.
+    pub(super) fn position(&self, id: BrokerId) -> Option<usize> {
+        self.positions.get(&id).copied()
     }
 
     /// The id of the active controller, as far as is known.
@@ -70,67 +78,50 @@ impl Leader {
         let _ = belief.wait_for(other).await;
     }
 
-    /// A controller says, by the feed, who leads in which term. Older terms are old news.
+    /// A controller says, by the feed, who leads in which term; -1: nobody. Older terms are old news.
     pub(super) fn heard(&self, leader: BrokerId, term: u64) {
         self.belief.send_if_modified(|belief| {
-            let leader = self.voters.contains_key(&leader).then_some(leader);
-            let news = Belief { leader, term };
-            let take = term > belief.term || (term == belief.term && leader.is_some());
-            if take && news != *belief {
-                *belief = news;
-                return true;
-            }
-            false
+            let news = Belief { leader: (leader >= 0).then_some(leader), term };
+            let newer = term > belief.term || (term == belief.term && news.leader.is_some());
+            newer && std::mem::replace(belief, news) != news
         });
     }
 
     /// Somebody said who leads, without a term: good for the next attempt.
-    pub(super) fn hinted(&self, leader: BrokerId) {
-        if self.voters.contains_key(&leader) {
-            self.belief.send_if_modified(|belief| {
-                let news = belief.leader != Some(leader);
-                belief.leader = Some(leader);
-                news
-            });
-        }
+    fn hinted(&self, leader: BrokerId) {
+        self.belief.send_if_modified(|belief| belief.leader.replace(leader) != Some(leader));
     }
 
     /// A call to the leader failed without its saying who leads now.
     pub(super) fn lost(&self, id: BrokerId) {
         self.belief.send_if_modified(|belief| {
             let lost = belief.leader == Some(id);
-            if lost {
-                belief.leader = None;
-            }
+            belief.leader.take_if(|_| lost);
             lost
         });
     }
 
-    /// Draws the conclusion from a call that `id` failed. True if it said that it is not the leader:
-    /// then the call has certainly had no effect.
+    /// Draws the conclusion from a call that `id` failed. True if it said that it is not active: then the
+    /// call has certainly had no effect.
     pub(super) fn judge(&self, id: BrokerId, status: &Status) -> bool {
-        let refused = status.code() == tonic::Code::FailedPrecondition;
+        let not_active = status.code() == Code::FailedPrecondition;
         self.lost(id);
-        if refused
-            && let Some(leader) = status::leader_hint(status)
-            && leader != id
-        {
+        if not_active && let Some(leader) = status::leader_hint(status).filter(|hint| *hint != id) {
             self.hinted(leader);
         }
-        refused
+        not_active
     }
 
-    /// The active controller; asks all voters, again and again, while it is not known.
+    /// The active controller; asks all of them, again and again, while it is not known.
     pub(super) async fn find(&self) -> (BrokerId, Client) {
         loop {
-            let known = self.id();
-            if let Some(id) = known
-                && let Some(client) = self.voters.get(&id)
+            if let Some(id) = self.id()
+                && let Some(at) = self.position(id)
             {
-                return (id, client.clone());
+                return (id, self.controllers[at].clone());
             }
-            if let Some(reply) = self.ask_all().await {
-                self.hinted(reply.leader_id);
+            if let Some(leader) = self.ask_all().await {
+                self.hinted(leader);
                 continue;
             }
             let mut belief = self.belief.subscribe();
@@ -141,29 +132,30 @@ impl Leader {
         }
     }
 
-    /// Asks every voter who leads. A voter that says "I do" is believed at once.
-    async fn ask_all(&self) -> Option<ProbeReply> {
+    /// Asks every controller who leads. One that says "I do" is believed at once.
+    async fn ask_all(&self) -> Option<BrokerId> {
         let mut replies: FuturesUnordered<_> =
-            self.voters.values().map(|client| probe(client.clone())).collect();
+            self.controllers.iter().cloned().map(probe).collect();
         let mut said_by_others = None;
         while let Some(reply) = replies.next().await {
-            match reply {
-                Some(reply) if reply.leader_id == reply.node_id => return Some(reply),
-                Some(reply) if self.voters.contains_key(&reply.leader_id) => {
-                    said_by_others = Some(reply);
-                }
-                _ => {}
+            let Some(reply) = reply else { continue };
+            if reply.leader_id == reply.node_id {
+                return Some(reply.leader_id);
             }
+            said_by_others = said_by_others.max(Some(reply.leader_id));
         }
-        said_by_others
+        said_by_others.filter(|leader| self.position(*leader).is_some())
     }
 }
 
 /// Asks one controller who it is and who leads; `None` if it does not answer.
-pub(super) async fn probe(mut client: Client) -> Option<ProbeReply> {
+async fn probe(mut client: Client) -> Option<ProbeReply> {
     let request = ProbeRequest { cluster_id: String::new(), node_id: -1 };
     match timeout(PROBE_TIMEOUT, client.probe(request)).await {
         Ok(Ok(reply)) => Some(reply.into_inner()),
         Ok(Err(_)) | Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use ottla_config::Voter;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_metadata::{Proposal, Proposer, Refusal, Reply};
@@ -40,7 +41,7 @@ const ISR_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the link is made of.
 pub(crate) struct LinkOptions {
-    pub(crate) voters: Vec<ottla_config::Voter>,
+    pub(crate) voters: Vec<Voter>,
     pub(crate) registration: Registration,
     /// What the configuration says; `None`: the logs or the controllers will tell.
     pub(crate) cluster_id: Option<String>,

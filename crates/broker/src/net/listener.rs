@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -193,7 +193,8 @@ async fn serve<A: Accept>(
     grpc: Option<mpsc::Sender<TcpStream>>,
     shared: Shared,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
+    let options = SockRef::from(&stream);
+    if let Err(error) = options.set_tcp_nodelay(true).and_then(|()| options.set_keepalive(true)) {
         tracing::debug!(%peer, %error, "connection closed");
         return;
     }
