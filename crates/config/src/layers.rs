@@ -142,10 +142,6 @@ impl<'a> Layers<'a> {
         i32::try_from(self.long(name)).unwrap_or(i32::MAX)
     }
 
-    pub(crate) fn double(&self, name: &str) -> f64 {
-        self.in_force(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
-    }
-
     pub(crate) fn boolean(&self, name: &str) -> bool {
         self.in_force(name).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
     }

@@ -85,14 +85,10 @@ pub struct NodeConfig {
 
     /// `replica.lag.time.max.ms`.
     pub replica_lag_time_max_ms: i64,
-    /// `replica.fetch.max.bytes`.
-    pub replica_fetch_max_bytes: i32,
     /// `broker.heartbeat.interval.ms`.
     pub broker_heartbeat_interval_ms: i32,
     /// `broker.session.timeout.ms`.
     pub broker_session_timeout_ms: i32,
-    /// `initial.broker.registration.timeout.ms`.
-    pub initial_broker_registration_timeout_ms: i32,
     /// `controlled.shutdown.enable`.
     pub controlled_shutdown_enable: bool,
     /// `auto.leader.rebalance.enable`.
@@ -104,15 +100,11 @@ pub struct NodeConfig {
     pub controller_quorum_election_timeout_ms: i32,
     /// `controller.quorum.heartbeat.interval.ms`.
     pub controller_quorum_heartbeat_interval_ms: i32,
-    /// `controller.quorum.request.timeout.ms`.
-    pub controller_quorum_request_timeout_ms: i32,
 
     /// `num.recovery.threads.per.data.dir`.
     pub num_recovery_threads_per_data_dir: i32,
     /// `log.retention.check.interval.ms`.
     pub log_retention_check_interval_ms: i64,
-    /// `log.flush.start.offset.checkpoint.interval.ms`.
-    pub log_flush_start_offset_checkpoint_interval_ms: i32,
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub replica_high_watermark_checkpoint_interval_ms: i64,
     /// `producer.id.expiration.ms`.
@@ -153,14 +145,6 @@ impl NodeConfig {
     /// The listeners that serve the controller's gRPC; empty on a node without that role.
     pub fn controller_listeners(&self) -> impl Iterator<Item = &Listener> {
         self.listeners.iter().filter(|listener| self.is_controller_listener(&listener.name))
-    }
-
-    /// The advertised listener that brokers use among themselves.
-    #[must_use]
-    pub fn advertised_inter_broker_listener(&self) -> Option<&Listener> {
-        self.advertised_listeners
-            .iter()
-            .find(|listener| listener.name == self.inter_broker_listener_name)
     }
 
     /// Where controllers can be reached: the voters, else the bootstrap servers.

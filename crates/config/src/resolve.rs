@@ -75,21 +75,15 @@ pub(crate) fn resolve(properties: &Properties) -> Result<(NodeConfig, Vec<Notice
         auto_create_topics_enable: boolean("auto.create.topics.enable"),
         delete_topic_enable: boolean("delete.topic.enable"),
         replica_lag_time_max_ms: long("replica.lag.time.max.ms"),
-        replica_fetch_max_bytes: int("replica.fetch.max.bytes"),
         broker_heartbeat_interval_ms: int("broker.heartbeat.interval.ms"),
         broker_session_timeout_ms: int("broker.session.timeout.ms"),
-        initial_broker_registration_timeout_ms: int("initial.broker.registration.timeout.ms"),
         controlled_shutdown_enable: boolean("controlled.shutdown.enable"),
         auto_leader_rebalance_enable: boolean("auto.leader.rebalance.enable"),
         leader_imbalance_check_interval_seconds: long("leader.imbalance.check.interval.seconds"),
         controller_quorum_election_timeout_ms: int("controller.quorum.election.timeout.ms"),
         controller_quorum_heartbeat_interval_ms: int("controller.quorum.heartbeat.interval.ms"),
-        controller_quorum_request_timeout_ms: int("controller.quorum.request.timeout.ms"),
         num_recovery_threads_per_data_dir: int("num.recovery.threads.per.data.dir"),
         log_retention_check_interval_ms: long("log.retention.check.interval.ms"),
-        log_flush_start_offset_checkpoint_interval_ms: int(
-            "log.flush.start.offset.checkpoint.interval.ms",
-        ),
         replica_high_watermark_checkpoint_interval_ms: long(
             "replica.high.watermark.checkpoint.interval.ms",
         ),
@@ -250,9 +244,8 @@ fn check_membership(
     }
     if voters.is_empty() && roles.controller && bootstrap.len() > 1 {
         let sentence = format!(
-            "controller.quorum.bootstrap.servers names {} controllers, but not their \
-             ids; set {key}=id@host:port,… on every node",
-            bootstrap.len()
+            "controller.quorum.bootstrap.servers names controllers without their ids; set \
+             {key}=id@host:port,… on every node"
         );
         return Err(error(key, sentence));
     }

@@ -22,22 +22,12 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// The settings of one topic, after its own overrides, the cluster's dynamic defaults, the node's
+/// The settings of one topic that its partitions act on, after its own overrides, the cluster's dynamic defaults, the node's
 /// file and the defaults. Milliseconds and bytes throughout; -1 means "no limit" where Kafka says so.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicConfig {
     /// `cleanup.policy`.
     pub cleanup_policy: CleanupPolicy,
-    /// `compression.type`: `producer` keeps the producer's.
-    pub compression_type: String,
-    /// `compression.gzip.level`.
-    pub compression_gzip_level: i32,
-    /// `compression.lz4.level`.
-    pub compression_lz4_level: i32,
-    /// `compression.zstd.level`.
-    pub compression_zstd_level: i32,
-    /// `delete.retention.ms`: how long compaction keeps tombstones.
-    pub delete_retention_ms: i64,
     /// `file.delete.delay.ms`.
     pub file_delete_delay_ms: i64,
     /// `flush.messages`: 1 means that acknowledged (acks=all) is flushed.
@@ -46,8 +36,6 @@ pub struct TopicConfig {
     pub flush_ms: i64,
     /// `index.interval.bytes`.
     pub index_interval_bytes: i32,
-    /// `max.compaction.lag.ms`.
-    pub max_compaction_lag_ms: i64,
     /// `max.message.bytes`: the largest batch, header included.
     pub max_message_bytes: i32,
     /// `message.timestamp.type`.
@@ -56,14 +44,8 @@ pub struct TopicConfig {
     pub message_timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`.
     pub message_timestamp_after_max_ms: i64,
-    /// `min.cleanable.dirty.ratio`.
-    pub min_cleanable_dirty_ratio: f64,
-    /// `min.compaction.lag.ms`.
-    pub min_compaction_lag_ms: i64,
     /// `min.insync.replicas` when somebody set it; see [`TopicConfig::min_isr`].
     pub min_insync_replicas: Option<i32>,
-    /// `preallocate`.
-    pub preallocate: bool,
     /// `retention.bytes` of each partition; -1 means no limit.
     pub retention_bytes: i64,
     /// `retention.ms`; -1 means no limit.
@@ -72,12 +54,8 @@ pub struct TopicConfig {
     pub segment_bytes: i32,
     /// `segment.index.bytes`.
     pub segment_index_bytes: i32,
-    /// `segment.jitter.ms`.
-    pub segment_jitter_ms: i64,
     /// `segment.ms`.
     pub segment_ms: i64,
-    /// `unclean.leader.election.enable`.
-    pub unclean_leader_election_enable: bool,
 }
 
 /// `min.insync.replicas` where nobody set it: the majority of the replicas from a replication factor
@@ -117,16 +95,10 @@ impl TopicConfig {
         let log_append_time = text("message.timestamp.type") == "LogAppendTime";
         Self {
             cleanup_policy: CleanupPolicy { delete: has("delete"), compact: has("compact") },
-            compression_type: text("compression.type"),
-            compression_gzip_level: int("compression.gzip.level"),
-            compression_lz4_level: int("compression.lz4.level"),
-            compression_zstd_level: int("compression.zstd.level"),
-            delete_retention_ms: long("delete.retention.ms"),
             file_delete_delay_ms: long("file.delete.delay.ms"),
             flush_messages: long("flush.messages"),
             flush_ms: long("flush.ms"),
             index_interval_bytes: int("index.interval.bytes"),
-            max_compaction_lag_ms: long("max.compaction.lag.ms"),
             max_message_bytes: int("max.message.bytes"),
             message_timestamp_type: if log_append_time {
                 TimestampType::LogAppendTime
@@ -135,17 +107,12 @@ impl TopicConfig {
             },
             message_timestamp_before_max_ms: long("message.timestamp.before.max.ms"),
             message_timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
-            min_cleanable_dirty_ratio: layers.double("min.cleanable.dirty.ratio"),
-            min_compaction_lag_ms: long("min.compaction.lag.ms"),
             min_insync_replicas: layers.set("min.insync.replicas").and_then(|v| v.parse().ok()),
-            preallocate: layers.boolean("preallocate"),
             retention_bytes: long("retention.bytes"),
             retention_ms: long("retention.ms"),
             segment_bytes: int("segment.bytes"),
             segment_index_bytes: int("segment.index.bytes"),
-            segment_jitter_ms: long("segment.jitter.ms"),
             segment_ms: long("segment.ms"),
-            unclean_leader_election_enable: layers.boolean("unclean.leader.election.enable"),
         }
     }
 

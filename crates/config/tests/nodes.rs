@@ -156,7 +156,7 @@ fn isolated_roles_resolve() {
     assert!(!config.roles.controller);
     assert_eq!(config.broker_listeners().count(), 2);
     assert_eq!(config.controller_listeners().count(), 0);
-    assert_eq!(config.advertised_inter_broker_listener().expect("one").host, "kafka-1");
+    assert_eq!(config.advertised_listeners[0].host, "kafka-1");
     assert_eq!(config.controller_endpoints().len(), 3);
     assert_eq!(config.cluster_id.as_deref(), Some("4L6g3nShT-eMCtK--X86sw"));
     assert!(notices.iter().any(|n| n.text.contains("without effect: group.initial.rebalance")));
@@ -250,6 +250,10 @@ fn errors_name_the_key() {
             "process.roles=broker",
             "controller.quorum.voters is missing: a node that is only a broker must be told where the controllers are (id@host:port,…)",
         ),
+        (
+            "node.id=4\ncontroller.quorum.bootstrap.servers=a:1,b:2",
+            "controller.quorum.bootstrap.servers names controllers without their ids; set controller.quorum.voters=id@host:port,… on every node",
+        ),
         ("controller.quorum.voters=1@a", "controller.quorum.voters: '1@a': the port is missing"),
         (
             "controller.quorum.voters=a:1",
@@ -309,4 +313,14 @@ fn what_was_set_is_kept_for_describing() {
     let config = node("node.id=1\nlog.retention.ms = 5 \nno.such=1");
     let kept: Vec<_> = config.static_values.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(kept, [("log.retention.ms", "5"), ("no.such", "1"), ("node.id", "1")]);
+}
+
+#[test]
+fn a_broker_may_know_only_bootstrap_servers() {
+    let config =
+        node("node.id=4\nprocess.roles=broker\ncontroller.quorum.bootstrap.servers=a:1,[::1]:2");
+    assert!(config.quorum_voters.is_empty());
+    let endpoints: Vec<String> =
+        config.controller_endpoints().iter().map(HostPort::to_string).collect();
+    assert_eq!(endpoints, ["a:1", "[::1]:2"]);
 }

@@ -31,9 +31,7 @@ fn defaults_are_ottlas() {
     assert_eq!(config.index_interval_bytes, 4096);
     assert_eq!(config.message_timestamp_type, TimestampType::CreateTime);
     assert_eq!(config.message_timestamp_after_max_ms, 3_600_000);
-    assert_eq!(config.compression_type, "producer");
     assert!(config.cleanup_policy.delete && !config.cleanup_policy.compact);
-    assert!(!config.unclean_leader_election_enable);
     assert_eq!(config.min_insync_replicas, None);
 }
 

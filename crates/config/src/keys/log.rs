@@ -138,7 +138,8 @@ pub(super) const KEYS: &[Key] = &[
         "How often the log start offsets are written, in milliseconds.",
     )
     .default("60000")
-    .at_least(0),
+    .at_least(0)
+    .without_effect(),
     Key::node("log.index.interval.bytes", Kind::Int, "The default of `index.interval.bytes`.")
         .default("4096")
         .at_least(0)
@@ -226,10 +227,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("0")
     .at_least(0)
-    .unit(Unit::Hours),
+    .unit(Unit::Hours)
+    .without_effect(),
     Key::node("log.roll.jitter.ms", Kind::Long, "The default of `segment.jitter.ms`.")
         .at_least(0)
-        .cluster_wide(),
+        .cluster_wide()
+        .without_effect(),
     Key::node("log.roll.ms", Kind::Long, "The default of `segment.ms`.").at_least(1).cluster_wide(),
     Key::node("log.segment.bytes", Kind::Int, "The default of `segment.bytes`.")
         .default("1073741824")

@@ -92,7 +92,8 @@ pub(super) const KEYS: &[Key] = &[
         "How long a request to a controller may take, in milliseconds.",
     )
     .default("2000")
-    .at_least(1),
+    .at_least(1)
+    .without_effect(),
     Key::node(
         "controller.quorum.retry.backoff.ms",
         Kind::Int,

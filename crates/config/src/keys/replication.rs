@@ -56,7 +56,8 @@ pub(super) const KEYS: &[Key] = &[
          milliseconds.",
     )
     .default("60000")
-    .at_least(0),
+    .at_least(0)
+    .without_effect(),
     Key::node(
         "leader.imbalance.check.interval.seconds",
         Kind::Long,
@@ -105,7 +106,8 @@ pub(super) const KEYS: &[Key] = &[
         "The most bytes of one partition that are on their way to a follower.",
     )
     .default("1048576")
-    .at_least(0),
+    .at_least(0)
+    .without_effect(),
     Key::node(
         "replica.fetch.min.bytes",
         Kind::Int,

@@ -280,7 +280,8 @@ pub(super) const KEYS: &[Key] = &[
          in milliseconds.",
     )
     .default("0")
-    .at_least(0),
+    .at_least(0)
+    .without_effect(),
     Key::topic(
         "segment.ms",
         Kind::Long,
