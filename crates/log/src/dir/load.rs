@@ -75,6 +75,7 @@ impl LogDir {
                 }
             }
         }
+        self.flush_recovered(&mut report.logs)?;
         self.files.sweep();
         self.loaded.store(true, Ordering::Release);
         self.checkpoint_recovery_points()?;
@@ -103,6 +104,23 @@ impl LogDir {
             work();
         });
         outcomes.into_iter().map(Mutex::into_inner).collect()
+    }
+
+    /// Flushes what recovery has accepted: until now it may be in the page cache only.
+    fn flush_recovered(&self, logs: &mut [Log]) -> Result<(), LogError> {
+        let unflushed = logs.iter_mut().filter(|log| log.is_unflushed());
+        let mut unflushed: Vec<&mut Log> = unflushed.collect();
+        if unflushed.len() <= bulk::SYNC_SINGLY {
+            return unflushed.into_iter().try_for_each(Log::flush_all);
+        }
+        for log in &unflushed {
+            log.write_epochs_unsynced()?;
+        }
+        self.sync_filesystem().map_err(|error| self.fail(self.path(), &error))?;
+        for log in &mut unflushed {
+            log.all_flushed();
+        }
+        Ok(())
     }
 
     fn load_one(

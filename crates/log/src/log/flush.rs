@@ -156,8 +156,37 @@ impl Log {
         }
     }
 
+    /// Whether something that recovery found or changed is not known to be on disk.
+    pub(crate) fn is_unflushed(&self) -> bool {
+        self.flushed < self.log_end
+            || !self.epochs_changed.is_synced()
+            || !self.names_changed.is_synced()
+            || self.closed.iter().any(|segment| segment.dirty)
+    }
+
+    /// Writes the leader epochs for a sync of the whole filesystem that follows. Should that not be
+    /// reached, recovery begins where it began now, and a file that is torn counts as none.
+    pub(crate) fn write_epochs_unsynced(&self) -> Result<(), LogError> {
+        if self.epochs_changed.is_synced() {
+            return Ok(());
+        }
+        let path = self.path().join(LEADER_EPOCH_CHECKPOINT);
+        let written = std::fs::write(&path, self.epochs.render());
+        written.map_err(|error| self.dir.write_failed(&path, &error))
+    }
+
+    /// Takes note that the whole filesystem was synced.
+    pub(crate) fn all_flushed(&mut self) {
+        self.flushed = self.log_end;
+        self.closed.iter_mut().for_each(|segment| segment.dirty = false);
+        self.epochs_changed.synced = self.epochs_changed.made;
+        self.names_changed.synced = self.names_changed.made;
+        self.unsynced_snapshots.clear();
+        self.shared.recovery_point.store(self.flushed, Ordering::Release);
+    }
+
     /// Flushes everything, the leader epochs too.
-    pub(super) fn flush_all(&mut self) -> Result<(), LogError> {
+    pub(crate) fn flush_all(&mut self) -> Result<(), LogError> {
         if let Some(plan) = self.plan_flush(true)? {
             plan.flush()?;
             self.flushed(&plan);

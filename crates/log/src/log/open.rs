@@ -66,8 +66,8 @@ impl Log {
         self.dir.checkpoints.register(self.partition.clone(), Arc::clone(&self.shared));
     }
 
-    /// Opens the log of a directory that has its `partition.metadata`. After it everything in the log
-    /// is on disk.
+    /// Opens the log of a directory that has its `partition.metadata`. After an unclean stop, what lay
+    /// above the recovery point is still to be flushed.
     pub(crate) fn open(
         dir: Arc<LogDir>,
         partition: TopicPartition,
@@ -93,7 +93,6 @@ impl Log {
             let epochs_from = if epochs_lost { Offset::MIN } else { recovery_point };
             log.recover(&path, recovery_point, epochs_from)?;
         }
-        log.flushed = log.log_end;
 
         let first = log.segments().next().map_or(0, |segment| segment.base_offset);
         let log_start = stored_start.unwrap_or(0).max(first);
@@ -109,9 +108,6 @@ impl Log {
         }
         let high_watermark = high_watermark.clamp(log.log_start(), log.log_end);
         log.shared.high_watermark.store(high_watermark, Ordering::Release);
-        if found_end.is_none() {
-            log.flush_all()?;
-        }
         log.shared.recovery_point.store(log.flushed, Ordering::Release);
         // Loaded logs hold no more than they need: most of them are idle.
         log.retire_files();
@@ -170,7 +166,7 @@ impl Log {
         if indexes.end != recovery_point {
             return Err(self.lost(&file.path, indexes.end, recovery_point));
         }
-        self.log_end = indexes.end;
+        (self.log_end, self.flushed) = (indexes.end, indexes.end);
         Ok(())
     }
 
@@ -228,7 +224,7 @@ impl Log {
         }
         // What was checked, and the names of its files, may be in the page cache only.
         self.flushed = recovery_point.min(self.log_end);
-        if self.flushed < self.log_end {
+        if self.flushed < self.log_end || self.closed.iter().any(|segment| segment.dirty) {
             self.names_changed.bump();
         }
         Ok(())
@@ -285,7 +281,15 @@ impl Log {
             segment.max_timestamp = Some(indexes.max_timestamp.map_or(-1, |max| max.0));
         }
         if end >= recovery_point {
-            let written = indexes.persist(path, segment, !is_last);
+            // The few entries of a young active segment are sooner found again than written; what the
+            // files say now is not to be trusted.
+            let written = if is_last && !indexes.is_due() {
+                [INDEX, TIME_INDEX].into_iter().try_for_each(|extension| {
+                    files::remove_if_there(&segment.path(path, extension))
+                })
+            } else {
+                indexes.persist(path, segment, !is_last)
+            };
             written.map_err(|error| self.dir.write_failed(path, &error))?;
         }
         Ok(Outcome { end, cut })
