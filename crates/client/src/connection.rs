@@ -355,3 +355,6 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

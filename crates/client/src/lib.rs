@@ -12,6 +12,7 @@
 
 pub mod admin;
 mod client;
+mod cluster;
 mod connection;
 mod consumer;
 mod error;

@@ -1,9 +1,10 @@
 //! A producer: records in, acknowledgements out.
 //!
-//! [`batches`] is the pure part (queues, sequences, retries, timeouts); [`sender`] is the task that
+//! [`batches`] and [`queue`] are the pure part (order, sequences, retries, timeouts); [`sender`] is the task that
 //! carries its requests to the brokers.
 
 mod batches;
+mod queue;
 mod sender;
 
 use std::pin::Pin;

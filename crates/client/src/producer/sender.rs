@@ -341,7 +341,10 @@ impl Sender {
             let reason = "the broker's answer leaves the partition out".to_owned();
             return Answer::Failed { sent: true, reason };
         };
-        let message = partition.error_message.as_ref().map(StrBytes::as_str);
+        // The first record that the broker names says more than the batch's own message.
+        let of_record = partition.record_errors.first();
+        let of_record = of_record.and_then(|record| record.batch_index_error_message.as_ref());
+        let message = of_record.or(partition.error_message.as_ref()).map(StrBytes::as_str);
         let Some(error) = ApiError::from_wire(partition.error_code, message) else {
             return Answer::Written {
                 base_offset: partition.base_offset,

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use ottla_protocol::record::BatchHeader;
 
 use super::*;
+use crate::producer::queue::advance;
 
 const NOBODY: Option<(BrokerId, LeaderEpoch)> = None;
 const FIRST: (BrokerId, LeaderEpoch) = (1, 0);
