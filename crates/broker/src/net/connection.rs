@@ -27,12 +27,15 @@ const GATHER_BYTES: usize = 256 * 1024;
 /// While a request waits for its turn, this much is still read, so that a closed connection is noticed.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
+/// A response to come; `None`: there is none (acks=0).
+pub(crate) type Answer = BoxFuture<'static, Result<Option<Vec<Bytes>>, Refused>>;
+
 /// What becomes of a request.
 pub(crate) enum Reply {
     /// The response, length prefix included, in chunks.
     Ready(Vec<Bytes>),
     /// The response comes later.
-    Waiting(BoxFuture<'static, Result<Option<Vec<Bytes>>, Refused>>),
+    Waiting(Answer),
     /// There is no response (acks=0).
     Nothing,
 }
@@ -105,7 +108,7 @@ struct Connection<H> {
     handler: H,
     input: Input,
     output: Output,
-    waiting: VecDeque<BoxFuture<'static, Result<Option<Vec<Bytes>>, Refused>>>,
+    waiting: VecDeque<Answer>,
     /// Everything in `waiting` may be overtaken at its beginning by another such request.
     waiting_overlap: bool,
     max_idle: Duration,
@@ -162,7 +165,8 @@ impl<H: Handler> Connection<H> {
         while self.output.remaining() < GATHER_BYTES && self.waiting.len() < MAX_WAITING {
             let Some(frame) = self.input.peek()? else { return Ok(false) };
             let overlaps = self.handler.overlaps(frame);
-            if !self.waiting.is_empty() && !(overlaps && self.waiting_overlap) {
+            let its_turn = self.waiting.is_empty() || (overlaps && self.waiting_overlap);
+            if !its_turn {
                 return Ok(true);
             }
             let Some(frame) = self.input.take()? else { return Ok(false) };
@@ -214,9 +218,7 @@ impl<H: Handler> Connection<H> {
     }
 }
 
-async fn next_answer(
-    waiting: &mut VecDeque<BoxFuture<'static, Result<Option<Vec<Bytes>>, Refused>>>,
-) -> Result<Option<Vec<Bytes>>, Refused> {
+async fn next_answer(waiting: &mut VecDeque<Answer>) -> Result<Option<Vec<Bytes>>, Refused> {
     match waiting.front_mut() {
         Some(answer) => answer.await,
         None => std::future::pending().await,
