@@ -64,10 +64,12 @@ pub enum StartError {
         protocol: &'static str,
     },
     /// There is no controller to turn to.
-    #[error("key 'controller.quorum.voters' is empty: a broker needs it to find its controllers")]
-    NoVoters,
+    #[error(
+        "keys 'controller.quorum.voters' and 'controller.quorum.bootstrap.servers' are empty: a broker needs one of them to find its controllers"
+    )]
+    NoControllers,
     /// A controller's address makes no sense.
-    #[error("key 'controller.quorum.voters': {0}")]
+    #[error("keys 'controller.quorum.voters', 'controller.quorum.bootstrap.servers': {0}")]
     Controller(#[from] ottla_rpc::InvalidAddress),
     /// The logs belong to another cluster.
     #[error(
@@ -108,12 +110,13 @@ impl Broker {
                 })
             })
             .collect();
-        if config.quorum_voters.is_empty() {
-            return Err(StartError::NoVoters);
+        if config.controller_endpoints().is_empty() {
+            return Err(StartError::NoControllers);
         }
         let metadata = Arc::new(Metadata::new());
         let link = ControllerLink::new(LinkOptions {
             voters: config.quorum_voters.clone(),
+            controllers: config.controller_endpoints(),
             registration: registration(&config, incarnation_id, &listeners),
             cluster_id: config.cluster_id.clone(),
             beat_interval: positive_millis(config.broker_heartbeat_interval_ms.into()),

@@ -518,6 +518,16 @@ async fn every_announced_version_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broker_finds_its_controllers_by_their_addresses_alone() {
+    let (_, controller) = FakeController::start().await;
+    let settings =
+        format!("controller.quorum.voters=\ncontroller.quorum.bootstrap.servers={controller}");
+    let broker = start(1, controller, &settings).await;
+    let mut wire = Wire::connect(broker.address).await;
+    create(&mut wire, "t", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_and_topics_survive_a_restart() {
     let (_, controller) = FakeController::start().await;
     let broker = start(1, controller, "").await;

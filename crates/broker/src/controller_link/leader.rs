@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use ottla_config::Voter;
+use ottla_config::{HostPort, Voter};
 use ottla_protocol::ids::BrokerId;
 use ottla_rpc::controller::controller_client::ControllerClient;
 use ottla_rpc::controller::{ProbeReply, ProbeRequest};
 use ottla_rpc::{ChannelOptions, InvalidAddress, status};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
@@ -27,8 +28,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(super) struct Leader {
     controllers: Vec<Client>,
-    /// Where each stands in `controllers`.
-    positions: BTreeMap<BrokerId, usize>,
+    /// Where each stands in `controllers`: known from the start by `controller.quorum.voters`, learned by
+    /// asking with `controller.quorum.bootstrap.servers`.
+    positions: Mutex<BTreeMap<BrokerId, usize>>,
     belief: watch::Sender<Belief>,
 }
 
@@ -42,15 +44,17 @@ struct Belief {
 
 impl Leader {
     /// Channels connect when they are first used, on the runtime this is called from.
-    pub(super) fn new(voters: &[Voter]) -> Result<Self, InvalidAddress> {
+    /// `voters` are the first of `controllers`, as far as ids are known.
+    pub(super) fn new(voters: &[Voter], controllers: &[HostPort]) -> Result<Self, InvalidAddress> {
         let options = ChannelOptions::default();
-        let client = |voter: &Voter| {
-            let channel = ottla_rpc::channel(&voter.host, voter.port, &options)?;
+        let client = |controller: &HostPort| {
+            let channel = ottla_rpc::channel(&controller.host, controller.port, &options)?;
             Ok(ottla_rpc::controller_client(channel))
         };
+        let positions = voters.iter().enumerate().map(|(at, voter)| (voter.id, at)).collect();
         Ok(Self {
-            controllers: voters.iter().map(client).collect::<Result<_, InvalidAddress>>()?,
-            positions: voters.iter().enumerate().map(|(at, voter)| (voter.id, at)).collect(),
+            controllers: controllers.iter().map(client).collect::<Result<_, InvalidAddress>>()?,
+            positions: Mutex::new(positions),
             belief: watch::Sender::new(Belief { leader: None, term: 0 }),
         })
     }
@@ -60,9 +64,9 @@ impl Leader {
         &self.controllers
     }
 
-    /// Where in [`Leader::controllers`] a controller stands.
+    /// Where in [`Leader::controllers`] a controller stands, if its id is known.
     pub(super) fn position(&self, id: BrokerId) -> Option<usize> {
-        self.positions.get(&id).copied()
+        self.positions.lock().get(&id).copied()
     }
 
     /// The id of the active controller, as far as is known.
@@ -126,7 +130,9 @@ impl Leader {
             }
             let mut belief = self.belief.subscribe();
             tokio::select! {
-                _ = belief.wait_for(|belief| belief.leader.is_some()) => {}
+                _ = belief.wait_for(|belief| {
+                    belief.leader.is_some_and(|leader| self.position(leader).is_some())
+                }) => {}
                 () = sleep(ASK_AGAIN) => {}
             }
         }
@@ -134,11 +140,13 @@ impl Leader {
 
     /// Asks every controller who leads. One that says "I do" is believed at once.
     async fn ask_all(&self) -> Option<BrokerId> {
+        let controllers = self.controllers.iter().cloned().enumerate();
         let mut replies: FuturesUnordered<_> =
-            self.controllers.iter().cloned().map(probe).collect();
+            controllers.map(|(at, client)| async move { (at, probe(client).await) }).collect();
         let mut said_by_others = None;
-        while let Some(reply) = replies.next().await {
+        while let Some((at, reply)) = replies.next().await {
             let Some(reply) = reply else { continue };
+            self.positions.lock().insert(reply.node_id, at);
             if reply.leader_id == reply.node_id {
                 return Some(reply.leader_id);
             }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use ottla_config::Voter;
+use ottla_config::{HostPort, Voter};
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_metadata::{Proposal, Proposer, Refusal, Reply};
@@ -41,7 +41,10 @@ const ISR_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the link is made of.
 pub(crate) struct LinkOptions {
+    /// What is known of the controllers' ids.
     pub(crate) voters: Vec<Voter>,
+    /// Where controllers are: the voters in their order, or others, whose ids are learned.
+    pub(crate) controllers: Vec<HostPort>,
     pub(crate) registration: Registration,
     /// What the configuration says; `None`: the logs or the controllers will tell.
     pub(crate) cluster_id: Option<String>,
@@ -100,7 +103,7 @@ impl ControllerLink {
     pub(crate) fn new(options: LinkOptions) -> Result<Self, ottla_rpc::InvalidAddress> {
         let _on_control = options.runtime.enter();
         let shared = Shared {
-            leader: Leader::new(&options.voters)?,
+            leader: Leader::new(&options.voters, &options.controllers)?,
             broker_id: options.registration.broker_id,
             incarnation_id: options.registration.incarnation_id,
             registration: Mutex::new(options.registration),

@@ -1,4 +1,4 @@
-use ottla_config::Voter;
+use ottla_config::{HostPort, Voter};
 use ottla_rpc::status::not_active;
 use tonic::Status;
 
@@ -6,7 +6,9 @@ use super::Leader;
 
 fn leader() -> Leader {
     let voter = |id| Voter { id, host: "127.0.0.1".to_owned(), port: 1 };
-    Leader::new(&[voter(1), voter(2), voter(3)]).expect("addresses")
+    let controller = HostPort { host: "127.0.0.1".to_owned(), port: 1 };
+    let controllers = [controller.clone(), controller.clone(), controller];
+    Leader::new(&[voter(1), voter(2), voter(3)], &controllers).expect("addresses")
 }
 
 #[tokio::test]
