@@ -30,7 +30,7 @@ const GREETING_DEADLINE: Duration = Duration::from_millis(1000);
 /// What an attempt to reach a controller found.
 enum Found {
     /// It is there, in this incarnation; the stream stands.
-    There(Bytes, Streaming<proto::PresenceReply>),
+    There(Bytes, Box<Streaming<proto::PresenceReply>>),
     Refused,
     NoAnswer,
 }
@@ -84,7 +84,7 @@ async fn greet_once(node: &Node, peer: &Voter) -> Found {
     let Ok(stream) = quorum_client(channel).presence(request).await else { return Found::NoAnswer };
     let mut stream = stream.into_inner();
     match stream.message().await {
-        Ok(Some(first)) => Found::There(first.incarnation_id, stream),
+        Ok(Some(first)) => Found::There(first.incarnation_id, Box::new(stream)),
         _ => Found::NoAnswer,
     }
 }

@@ -201,7 +201,8 @@ pub(crate) async fn propose(client: &Client, proposal: &Proposal) -> Reply {
     eventually("a proposal is taken", || try_propose(client, proposal)).await
 }
 
-async fn try_propose(client: &Client, proposal: &Proposal) -> Option<Reply> {
+/// Proposes once; `None` if it was not taken, or nobody knows.
+pub(crate) async fn try_propose(client: &Client, proposal: &Proposal) -> Option<Reply> {
     let request = proto::ProposeRequest {
         cluster_id: String::new(),
         broker_id: -1,
