@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use ottla_log::{LogDir, LogError};
@@ -25,7 +25,8 @@ pub(super) struct Flusher {
 
 /// One log directory's queue.
 pub(super) struct Queue {
-    dir: Arc<LogDir>,
+    /// Weak: a stopped broker's directories are unlocked though a replica is still held somewhere.
+    dir: Weak<LogDir>,
     state: Mutex<QueueState>,
     more: Condvar,
 }
@@ -39,7 +40,7 @@ struct QueueState {
 impl Flusher {
     pub(super) fn new(dirs: &[Arc<LogDir>]) -> Self {
         let queue = |dir: &Arc<LogDir>| Queue {
-            dir: Arc::clone(dir),
+            dir: Arc::downgrade(dir),
             state: Mutex::default(),
             more: Condvar::new(),
         };
@@ -102,7 +103,10 @@ fn work(queue: &Queue) {
     while let Some(partition) = queue.pop() {
         match flush(&partition) {
             Ok(checkpoint_due) => {
-                if checkpoint_due && let Err(error) = queue.dir.checkpoint_recovery_points() {
+                if checkpoint_due
+                    && let Some(dir) = queue.dir.upgrade()
+                    && let Err(error) = dir.checkpoint_recovery_points()
+                {
                     tracing::error!(%error, "cannot write the recovery points");
                 }
             }

@@ -33,6 +33,9 @@ mod timers;
 mod types;
 mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 pub use ack::{AckGroup, AckOutcome, AckToken};
 pub use partition::{Partition, Reader};
 pub use registry::{IsrProposer, Partitions, PartitionsOptions, ProposeError, StartError};

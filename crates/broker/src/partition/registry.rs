@@ -253,6 +253,16 @@ impl Partitions {
         }
     }
 
+    /// Lets go of every replica and its log, and so of the directories' locks.
+    #[cfg(test)]
+    pub(super) fn forget(&self) {
+        let partitions = std::mem::take(&mut *self.shared.partitions.write());
+        for partition in partitions.values() {
+            partition.look(|state| state.log = None);
+        }
+        self.disks.unclaimed.lock().clear();
+    }
+
     /// Stops as a crash would: nothing is flushed, no marker is written. After a storage failure.
     pub fn stop(&self) {
         self.shared.stopping.send_replace(true);

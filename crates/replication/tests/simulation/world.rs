@@ -179,7 +179,7 @@ impl World {
 
     /// Now and then everything is compared, else only what is new.
     pub(crate) fn is_deep_check(&self) -> bool {
-        self.steps % 50 == 0
+        self.steps.is_multiple_of(50)
     }
 
     pub(crate) fn history(&self) -> Vec<String> {
