@@ -123,14 +123,15 @@ async fn kafkas_dump_log_reads_our_segments() {
     let log = data.join("00000000000000000000.log");
     let log = log.to_str().expect("plain name");
     let args = ["--deep-iteration", "--print-data-log", "--files", log];
-    let dumped = java("kafka.tools.DumpLogSegments", &args, "").success().out;
+    let dumped = java("org.apache.kafka.tools.DumpLogSegments", &args, "").success().out;
     for expected in ["Log starting offset: 0", "payload: one", "payload: three", "isvalid: true"] {
         assert!(dumped.contains(expected), "{expected}: {dumped}");
     }
     for name in ["00000000000000000000.index", "00000000000000000000.timeindex"] {
         let file = data.join(name);
         let file = file.to_str().expect("plain name");
-        let checked = java("kafka.tools.DumpLogSegments", &["--files", file], "").success();
+        let checked =
+            java("org.apache.kafka.tools.DumpLogSegments", &["--files", file], "").success();
         assert!(!checked.out.contains("Found "), "{}", checked.out);
     }
 }
