@@ -26,6 +26,7 @@ mod leader;
 mod offsets;
 mod progress;
 mod replica;
+mod request;
 mod waiters;
 
 pub use follower::Follower;
@@ -37,7 +38,7 @@ pub use leader::Leader;
 pub use leader_epoch::EpochEnd;
 pub use offsets::Offsets;
 pub use producer_state::{ProducerState, SequenceError, Sequenced};
-pub use replica::{
-    Admission, EpochError, NotAdmitted, NotReadable, Position, ReadBounds, Refused, Replica, Role,
-    Subscription,
+pub use replica::{Replica, Role};
+pub use request::{
+    Admission, EpochError, NotAdmitted, NotReadable, Position, ReadBounds, Refused, Subscription,
 };

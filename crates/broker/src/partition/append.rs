@@ -11,7 +11,7 @@ use ottla_replication::{
 };
 
 use super::ack::AckToken;
-use super::partition::{After, Partition, State};
+use super::replica::{After, Partition, State};
 use super::types::{AppendError, AppendOptions, Appended, PartitionError};
 
 impl Partition {

@@ -13,7 +13,7 @@ use ottla_rpc::replication as pb;
 use ottla_rpc::replication::partition_data::Outcome;
 
 use super::codes;
-use super::partition::{After, Partition};
+use super::replica::{After, Partition};
 use super::session::Session;
 
 /// Appended bytes kept in memory for one follower; a slower one is sent from the log.

@@ -11,7 +11,7 @@ use ottla_replication::Input;
 use parking_lot::{Condvar, Mutex};
 
 use super::append;
-use super::partition::{FlushState, Partition};
+use super::replica::{FlushState, Partition};
 use super::shared::Shared;
 
 /// Flushes of different partitions run side by side: the file system joins them in one commit.

@@ -13,7 +13,7 @@ use ottla_rpc::replication::partition_data::Outcome;
 use super::append;
 use super::clock::wall_ms;
 use super::load;
-use super::partition::{After, Partition, State};
+use super::replica::{After, Partition, State};
 
 /// A first refusal is asked about again after so long; each further one doubles it.
 const ASK_AGAIN_MS: u64 = 5;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::partition::Partition;
+use super::replica::Partition;
 use super::session::Session;
 
 /// How long news of offsets gather.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tonic::Streaming;
 
 use super::follow::Next;
-use super::partition::Partition;
+use super::replica::Partition;
 use super::service::partition_id;
 use super::shared::Shared;
 

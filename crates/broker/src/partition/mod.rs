@@ -21,11 +21,11 @@ mod follow;
 mod herald;
 mod link;
 mod load;
-mod partition;
 mod proposals;
 mod read;
 mod reconcile;
 mod registry;
+mod replica;
 mod service;
 mod session;
 mod shared;
@@ -37,8 +37,8 @@ mod upkeep;
 mod tests;
 
 pub use ack::{AckGroup, AckOutcome, AckToken};
-pub use partition::{Partition, Reader};
 pub use registry::{IsrProposer, Partitions, PartitionsOptions, ProposeError, StartError};
+pub use replica::{Partition, Reader};
 pub use service::ReplicationService;
 pub use session::SessionStream;
 pub use types::{

@@ -10,8 +10,8 @@ use ottla_protocol::ids::PartitionEpoch;
 use ottla_replication::{Input, IsrAnswer, IsrProposal};
 use tokio::sync::{mpsc, watch};
 
-use super::partition::Partition;
 use super::registry::IsrProposer;
+use super::replica::Partition;
 
 /// A call without an answer counts as unknown after so long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

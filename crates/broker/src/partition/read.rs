@@ -8,7 +8,7 @@ use ottla_protocol::ids::{LeaderEpoch, Offset};
 use ottla_protocol::record::NO_TIMESTAMP;
 use ottla_replication::{EpochError, Input, NotReadable, leader_epoch};
 
-use super::partition::{Partition, State};
+use super::replica::{Partition, State};
 use super::types::{
     Isolation, ListOffset, ListOffsetError, ListedOffset, PartitionError, Read, ReadError,
     ReadRequest,

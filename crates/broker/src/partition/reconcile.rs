@@ -10,8 +10,8 @@ use ottla_protocol::ids::{TopicIdPartition, TopicName, TopicPartition};
 use ottla_replication::{Input, Member, PartitionState, Replica, Rules};
 
 use super::load;
-use super::partition::Partition;
 use super::registry::Partitions;
+use super::replica::Partition;
 
 /// A partition that the image gives to this broker.
 struct Wanted {

@@ -14,7 +14,7 @@ use ottla_rpc::replication::{FromLeader, PartitionData, partition_data::Outcome}
 use parking_lot::Mutex;
 use tonic::Status;
 
-use super::partition::Partition;
+use super::replica::Partition;
 
 /// Bytes of batches beyond which a message is sent and the rest waits for the next one.
 const MESSAGE_BYTES: usize = 1 << 20;

@@ -15,8 +15,8 @@ use super::clock::Clock;
 use super::flusher::Flusher;
 use super::herald::Herald;
 use super::link::Links;
-use super::partition::Partition;
 use super::proposals::Proposals;
+use super::replica::Partition;
 use super::timers::Timers;
 
 pub(super) struct Shared {

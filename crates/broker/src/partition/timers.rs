@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::clock::Clock;
 use super::flusher;
-use super::partition::Partition;
+use super::replica::Partition;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
