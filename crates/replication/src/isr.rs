@@ -1,29 +1,29 @@
 //! The in-sync replicas: what is committed, and what may be committed any moment.
 
-use ottla_protocol::ids::{BrokerId, PartitionEpoch};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, PartitionEpoch};
 
-/// The committed ISR and the proposals that may yet replace it.
+/// The committed ISR and the proposal that may yet replace it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Isr {
     committed: Vec<BrokerId>,
     partition_epoch: PartitionEpoch,
-    /// Under way: the one whose answer is awaited, or which the feed is about to bring.
-    pending: Option<Vec<BrokerId>>,
-    /// Members of earlier proposals on this partition epoch that were never answered.
-    doubtful: Vec<BrokerId>,
+    pending: Option<Pending>,
     /// No new proposal before this time.
     not_before_ms: i64,
 }
 
+/// A proposal under way. It counts until the feed brings a newer partition epoch, or until it is refused.
+/// Unanswered it may have been taken, so it is made again as it was: the answer to the repetition says
+/// what became of both, since the controller takes them in order and looks at the epochs first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pending {
+    members: Vec<(BrokerId, BrokerEpoch)>,
+    repeat_at_ms: Option<i64>,
+}
+
 impl Isr {
     pub(crate) fn new(committed: Vec<BrokerId>, partition_epoch: PartitionEpoch) -> Self {
-        Self {
-            committed,
-            partition_epoch,
-            pending: None,
-            doubtful: Vec::new(),
-            not_before_ms: i64::MIN,
-        }
+        Self { committed, partition_epoch, pending: None, not_before_ms: i64::MIN }
     }
 
     /// The committed members.
@@ -49,22 +49,34 @@ impl Isr {
     }
 
     /// Whether the controller may already count `broker` as in sync: the high watermark waits for it.
-    /// A member of an unanswered earlier proposal counts as long as it is eligible, since the controller
-    /// refuses one that is not.
     #[must_use]
-    pub fn in_maximal(&self, broker: BrokerId, eligible: bool) -> bool {
-        self.is_committed(broker)
-            || self.pending.as_ref().is_some_and(|pending| pending.contains(&broker))
-            || (eligible && self.doubtful.contains(&broker))
+    pub fn in_maximal(&self, broker: BrokerId) -> bool {
+        let proposed = |pending: &Pending| pending.members.iter().any(|(id, _)| *id == broker);
+        self.is_committed(broker) || self.pending.as_ref().is_some_and(proposed)
     }
 
-    pub(crate) fn not_before_ms(&self) -> i64 {
-        self.not_before_ms
+    /// When something about proposals may be done that may not be done yet.
+    pub(crate) fn wake_at_ms(&self) -> Option<i64> {
+        match &self.pending {
+            Some(pending) => pending.repeat_at_ms,
+            None => Some(self.not_before_ms),
+        }
     }
 
-    pub(crate) fn propose(&mut self, members: Vec<BrokerId>) {
+    /// The proposal to repeat, if it is time.
+    pub(crate) fn repeat(&mut self, now_ms: i64) -> Option<Vec<(BrokerId, BrokerEpoch)>> {
+        let pending = self.pending.as_mut()?;
+        pending.repeat_at_ms.take_if(|at_ms| *at_ms <= now_ms)?;
+        Some(pending.members.clone())
+    }
+
+    pub(crate) fn may_propose(&self, now_ms: i64) -> bool {
+        self.pending.is_none() && now_ms >= self.not_before_ms
+    }
+
+    pub(crate) fn propose(&mut self, members: Vec<(BrokerId, BrokerEpoch)>) {
         debug_assert!(self.pending.is_none(), "one proposal at a time");
-        self.pending = Some(members);
+        self.pending = Some(Pending { members, repeat_at_ms: None });
     }
 
     /// The feed brought this state; true if it is news.
@@ -82,13 +94,10 @@ impl Isr {
         self.not_before_ms = not_before_ms;
     }
 
-    /// The pending proposal was not answered: it may still be taken.
-    pub(crate) fn unanswered(&mut self, not_before_ms: i64) {
-        for broker in self.pending.take().unwrap_or_default() {
-            if !self.doubtful.contains(&broker) {
-                self.doubtful.push(broker);
-            }
+    /// The pending proposal was not answered: it may have been taken, or may yet be.
+    pub(crate) fn unanswered(&mut self, repeat_at_ms: i64) {
+        if let Some(pending) = &mut self.pending {
+            pending.repeat_at_ms = Some(repeat_at_ms);
         }
-        self.not_before_ms = not_before_ms;
     }
 }

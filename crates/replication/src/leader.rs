@@ -96,12 +96,12 @@ impl Leader {
     }
 
     pub(crate) fn isr_answered(&mut self, answer: IsrAnswer, now_ms: i64) {
-        let not_before_ms = now_ms.saturating_add(PROPOSAL_BACKOFF_MS);
+        let later_ms = now_ms.saturating_add(PROPOSAL_BACKOFF_MS);
         match answer {
             // Either way the feed brings a newer partition epoch, which ends the proposal.
             IsrAnswer::Taken | IsrAnswer::Superseded => {}
-            IsrAnswer::Refused => self.isr.refused(not_before_ms),
-            IsrAnswer::Unknown => self.isr.unanswered(not_before_ms),
+            IsrAnswer::Refused => self.isr.refused(later_ms),
+            IsrAnswer::Unknown => self.isr.unanswered(later_ms),
         }
     }
 
@@ -122,8 +122,7 @@ impl Leader {
     /// The high watermark waits for it: a member of the maximal ISR, or an eligible follower that keeps
     /// up and could otherwise never reach a high watermark that runs ahead of it.
     fn holds_back(&self, follower: &Progress, rules: &Rules, now_ms: i64) -> bool {
-        let member = follower.member();
-        self.isr.in_maximal(member.broker_id, member.eligible)
+        self.isr.in_maximal(follower.member().broker_id)
             || (follower.is_eligible() && follower.keeps_up(rules, now_ms))
     }
 
@@ -191,11 +190,15 @@ impl Leader {
         rules: &Rules,
         now_ms: i64,
     ) -> Option<IsrProposal> {
-        if self.isr.is_pending() || now_ms < self.isr.not_before_ms() {
-            return None;
-        }
-        let isr = self.wanted_isr(offsets, rules, now_ms)?;
-        self.isr.propose(isr.iter().map(|(broker, _)| *broker).collect());
+        let isr = match self.isr.repeat(now_ms) {
+            Some(isr) => isr,
+            None if self.isr.may_propose(now_ms) => {
+                let isr = self.wanted_isr(offsets, rules, now_ms)?;
+                self.isr.propose(isr.clone());
+                isr
+            }
+            None => return None,
+        };
         Some(IsrProposal {
             leader_epoch: self.leader_epoch,
             partition_epoch: self.isr.partition_epoch(),
@@ -216,20 +219,22 @@ impl Leader {
         rules: &Rules,
         now_ms: i64,
     ) -> Option<i64> {
-        if self.isr.is_pending() {
-            return None;
-        }
+        let pending = self.isr.is_pending();
+        // While a proposal is under way a lagging follower changes nothing.
         let lagging = self
             .followers
             .iter()
+            .filter(|_| !pending)
             .filter(|follower| self.holds_back(follower, rules, now_ms))
             .filter_map(|follower| follower.lags_out_at(rules))
             .map(|at_ms| at_ms.saturating_add(1))
             .filter(|at_ms| *at_ms > now_ms)
             .min();
-        let repeat = (self.isr.not_before_ms() > now_ms
-            && self.wanted_isr(offsets, rules, now_ms).is_some())
-        .then(|| self.isr.not_before_ms());
+        let repeat = self
+            .isr
+            .wake_at_ms()
+            .filter(|at_ms| *at_ms > now_ms)
+            .filter(|_| pending || self.wanted_isr(offsets, rules, now_ms).is_some());
         let at_ms = [lagging, repeat].into_iter().flatten().min()?;
         if self.wake_at_ms.is_some_and(|asked| asked <= at_ms) {
             return None;

@@ -12,9 +12,10 @@ use ottla_log::{DeletedDir, Log, LogConfig, LogDir, MetaProperties, OpenOptions}
 use ottla_metadata::Image;
 use ottla_metadata::plan::brokers::NEW_DATA_DIRECTORY;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
-use ottla_protocol::ids::{BrokerEpoch, KafkaUuid, TopicIdPartition, TopicPartition};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::flusher::{self, Flusher};
@@ -128,6 +129,7 @@ impl Partitions {
             failure: watch::Sender::new(None),
             stored_cluster_id: dirs.iter().find_map(|dir| dir.meta().cluster_id),
             broker_epoch: AtomicI64::new(-1),
+            lost: Mutex::default(),
             partitions: RwLock::default(),
             config,
         });
@@ -209,10 +211,24 @@ impl Partitions {
         }
     }
 
+    /// Whether a replica stream with this broker has just ended and none has come up since: its process
+    /// may be gone, and the metadata about to say so.
+    #[must_use]
+    pub fn is_suspect(&self, broker: BrokerId) -> bool {
+        self.shared.is_suspect(broker)
+    }
+
     /// The replica of a partition, if this broker has one.
     #[must_use]
     pub fn get(&self, id: TopicIdPartition) -> Option<Arc<Partition>> {
         self.shared.get(id)
+    }
+
+    /// When the replica stream to this broker broke, if this broker follows it and the stream has not
+    /// come up again: the first sign that it is gone.
+    #[must_use]
+    pub fn lost_at(&self, leader: BrokerId) -> Option<Instant> {
+        self.shared.links.lost_at(leader)
     }
 
     /// Every replica, in no order.

@@ -70,6 +70,7 @@ impl Replication for ReplicationService {
         };
         self.check_hello(&hello)?;
         let session = Session::new(hello.follower_id, hello.follower_epoch);
+        self.shared.note_up(hello.follower_id);
         tracing::debug!(follower = hello.follower_id, "a follower's stream begins");
         let stream = SessionStream::new(Arc::clone(&session));
         let shared = Arc::clone(&self.shared);
@@ -81,7 +82,10 @@ impl Replication for ReplicationService {
                     biased;
                     message = inbound.message() => match message {
                         Ok(Some(message)) => handle(&shared, &session, &message),
-                        Ok(None) | Err(_) => break,
+                        Ok(None) | Err(_) => {
+                            shared.note_lost(session.follower());
+                            break;
+                        }
                     },
                     _ = stopping.wait_for(|stop| *stop) => break,
                 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use ottla_config::NodeConfig;
 use ottla_metadata::Image;
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use super::clock::Clock;
@@ -18,6 +19,9 @@ use super::link::Links;
 use super::proposals::Proposals;
 use super::replica::Partition;
 use super::timers::Timers;
+
+/// A broker whose stream has ended is suspected for so long: then the controller has judged it.
+const SUSPICION: Duration = Duration::from_millis(500);
 
 pub(super) struct Shared {
     pub(super) me: BrokerId,
@@ -39,6 +43,8 @@ pub(super) struct Shared {
     /// The cluster id as the log directories have it; the image's comes first.
     pub(super) stored_cluster_id: Option<String>,
     pub(super) broker_epoch: AtomicI64,
+    /// Brokers whose stream has ended, and when.
+    pub(super) lost: Mutex<HashMap<BrokerId, Instant>>,
     pub(super) partitions: RwLock<HashMap<TopicIdPartition, Arc<Partition>>>,
 }
 
@@ -65,5 +71,19 @@ impl Shared {
         let image = self.image.load();
         let endpoint = image.broker(broker)?.inter_broker_endpoint()?;
         Some((endpoint.host.to_string(), endpoint.port))
+    }
+
+    /// A stream with the broker has ended by itself: its process may be gone.
+    pub(super) fn note_lost(&self, broker: BrokerId) {
+        self.lost.lock().insert(broker, Instant::now());
+    }
+
+    /// A stream with the broker has come up.
+    pub(super) fn note_up(&self, broker: BrokerId) {
+        self.lost.lock().remove(&broker);
+    }
+
+    pub(super) fn is_suspect(&self, broker: BrokerId) -> bool {
+        self.lost.lock().get(&broker).is_some_and(|since| since.elapsed() < SUSPICION)
     }
 }

@@ -66,6 +66,9 @@ impl Disk {
     }
 
     pub(crate) fn append(&mut self, entry: Entry) {
+        // An epoch that was begun without a record gives way, also to an older one.
+        let log_end = self.log_end();
+        self.history.retain(|(_, start)| *start < log_end);
         self.assign_epoch(entry.epoch);
         self.entries.push(entry);
     }

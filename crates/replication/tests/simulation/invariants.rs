@@ -35,7 +35,9 @@ pub(crate) fn check_all(world: &World, seen: &mut Seen) {
 fn i1_acknowledged_is_on_every_in_sync_replica(world: &World) {
     for member in &world.controller.now().isr {
         let disk = &world.node(*member).disk;
-        for (offset, sequence) in &world.acknowledged {
+        // What was acknowledged long ago is looked at now and then.
+        let recent = if world.is_deep_check() { usize::MAX } else { 20 };
+        for (offset, sequence) in world.acknowledged.iter().rev().take(recent) {
             let entry = disk.entries.get(*offset as usize);
             assert_eq!(
                 entry.map(|entry| entry.sequence),
@@ -55,12 +57,9 @@ fn i2_one_value_per_offset(world: &World, seen: &mut Seen) {
         let node = world.node(id);
         let Some(replica) = &node.replica else { continue };
         let from = seen.committed.len().min(replica.offsets().high_watermark as usize);
-        for (offset, entry) in
-            node.disk.entries.iter().enumerate().take(replica.offsets().high_watermark as usize)
-        {
-            if offset < from && !world.is_deep_check() {
-                continue;
-            }
+        let from = if world.is_deep_check() { 0 } else { from };
+        let upto = replica.offsets().high_watermark as usize;
+        for (offset, entry) in node.disk.entries.iter().enumerate().take(upto).skip(from) {
             let known = *seen.committed.entry(offset as Offset).or_insert(*entry);
             assert_eq!(known, *entry, "I2: broker {id} shows another value at {offset}");
         }
@@ -72,7 +71,7 @@ fn i13_replicas_are_identical_below_the_high_watermark(world: &World) {
         .iter()
         .filter_map(|id| world.node(*id).replica.as_ref().map(|it| (*id, it.offsets())))
         .collect();
-    for pair in up.windows(2) {
+    for pair in up.windows(2).filter(|_| world.is_deep_check()) {
         let [(left, left_at), (right, right_at)] = pair else { continue };
         let below = left_at.high_watermark.min(right_at.high_watermark) as usize;
         assert_eq!(
@@ -84,8 +83,8 @@ fn i13_replicas_are_identical_below_the_high_watermark(world: &World) {
 }
 
 fn i14_epochs_rise_along_the_log(world: &World) {
-    for id in BROKERS {
-        let disk = &world.node(id).disk;
+    for id in BROKERS.iter().filter(|_| world.is_deep_check()) {
+        let disk = &world.node(*id).disk;
         assert!(
             disk.entries.is_sorted_by_key(|entry| entry.epoch),
             "I14: epochs fall in the log of {id}"
@@ -149,13 +148,9 @@ fn i17_leader_counts_on_the_true_isr(world: &World) {
         if leader.leader_epoch() != image.leader_epoch {
             continue;
         }
-        let eligible = |broker| {
-            let known = world.node(id).image.min(world.controller.images.len() - 1);
-            world.controller.images.get(known).is_some_and(|it| !it.broker(broker).fenced)
-        };
         for member in image.isr.iter().filter(|member| **member != id) {
             assert!(
-                leader.isr().in_maximal(*member, eligible(*member)),
+                leader.isr().in_maximal(*member),
                 "I17: leader {id} does not count on {member}, which is in the ISR {:?}",
                 image.isr
             );

@@ -19,20 +19,21 @@ fn run(seed: u64, steps: usize, flush_messages: i64) {
         world.check(step);
     }
     world.heal();
+    println!("{}", world.summary());
     invariants::i24_healed(&world);
 }
 
 #[test]
 fn flushed_positions_count_and_power_losses_lose_nothing_acknowledged() {
-    for seed in 0..400 {
-        run(seed, 600, 1);
+    for seed in 0..100 {
+        run(seed, 3000, 1);
     }
 }
 
 #[test]
 fn written_positions_count_and_process_crashes_lose_nothing_acknowledged() {
-    for seed in 10_000..10_400 {
-        run(seed, 600, i64::MAX);
+    for seed in 10_000..10_100 {
+        run(seed, 3000, i64::MAX);
     }
 }
 

@@ -12,6 +12,9 @@ use crate::controller::{BROKERS, Controller};
 use crate::disk::{Disk, Entry, Flush, sequenced};
 use crate::invariants::{self, Seen};
 
+/// Events kept for the report of a failed run.
+const HISTORY: usize = 300;
+
 /// A small generator (SplitMix64): seeds replay exactly.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
@@ -52,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) image: usize,
     flush: Option<Flush>,
     wake_at: Option<i64>,
+    /// Progress that a flusher thread has yet to hand to the stream.
+    late: VecDeque<(BrokerId, ToLeader)>,
     waiting: BTreeMap<Token, (Offset, i32)>,
     next_token: Token,
 }
@@ -121,8 +126,12 @@ pub(crate) struct World {
     now_ms: i64,
     rules: Rules,
     rng: Rng,
+    /// One step in so many is a fault.
+    calm: usize,
+    truncations: usize,
+    abandoned_and_taken: usize,
     seen: Seen,
-    history: Vec<String>,
+    history: VecDeque<String>,
     steps: usize,
 }
 
@@ -141,6 +150,7 @@ impl World {
             image: 0,
             flush: None,
             wake_at: None,
+            late: VecDeque::new(),
             waiting: BTreeMap::new(),
             next_token: 0,
         };
@@ -156,9 +166,12 @@ impl World {
             next_sequence: 0,
             now_ms: 0,
             rules,
+            calm: 4 + Rng::new(!seed).below(60),
+            truncations: 0,
+            abandoned_and_taken: 0,
             rng: Rng::new(seed),
             seen: Seen::default(),
-            history: Vec::new(),
+            history: VecDeque::new(),
             steps: 0,
         };
         BROKERS.iter().for_each(|id| world.boot(*id));
@@ -183,7 +196,20 @@ impl World {
     }
 
     pub(crate) fn history(&self) -> Vec<String> {
-        self.history.clone()
+        self.history.iter().cloned().collect()
+    }
+
+    /// How much has happened: a run in which nothing does proves nothing.
+    pub(crate) fn summary(&self) -> String {
+        let image = self.controller.now();
+        format!(
+            "acknowledged {}, leader epochs {}, partition epochs {}, truncations {}, abandoned {}",
+            self.acknowledged.len(),
+            image.leader_epoch,
+            image.partition_epoch,
+            self.truncations,
+            self.abandoned_and_taken,
+        )
     }
 
     pub(crate) fn client_is_done(&self) -> bool {
@@ -200,35 +226,39 @@ impl World {
 
     // ---- What happens
 
-    /// Something happens, good or bad.
+    /// Something happens, good or bad; how often bad is the seed's.
     pub(crate) fn fault_step(&mut self) {
         let broker = self.rng.broker();
-        match self.rng.below(100) {
+        let calm = self.calm;
+        if !self.rng.one_in(calm) {
+            return self.good_step(broker);
+        }
+        match self.rng.below(20) {
             0 => self.crash(broker, false),
             1 if self.counts_flushed() => self.crash(broker, true),
-            2..=4 => self.restart(broker),
+            2..=4 => BROKERS.iter().for_each(|broker| self.restart(*broker)),
             5 => self.controller.fence(broker),
-            6..=8 => self.unfence(broker),
+            6..=8 => BROKERS.iter().for_each(|broker| self.unfence(*broker)),
             9 => self.cut(broker),
-            10 => self.now_ms += self.rng.below(700) as i64,
-            11 => self.retry(),
-            12 => self.abandon(),
-            13 => self.rng_down_fenced(),
-            _ => self.good_step(broker),
+            10..=12 => self.now_ms += self.rng.below(700) as i64,
+            13 => self.retry(),
+            14..=16 => self.abandon(),
+            _ => self.fence_who_is_down(),
         }
     }
 
     fn good_step(&mut self, broker: BrokerId) {
-        match self.rng.below(16) {
-            0..=2 => self.client(broker),
-            3 => self.deliver_image(broker),
-            4 => self.dial(broker),
-            5..=7 => self.deliver_up(),
-            8..=10 => self.deliver_down(),
-            11 => self.send(),
-            12 => self.begin_flush(broker),
-            13 => self.end_flush(broker),
-            14 => self.answer(),
+        match self.rng.below(24) {
+            0..=3 => self.client(broker),
+            4 | 5 => self.deliver_image(broker),
+            6 => self.dial(broker),
+            7..=10 => self.deliver_up(),
+            11..=13 => self.deliver_down(),
+            14..=16 => self.send(),
+            17 | 18 => self.begin_flush(broker),
+            19 | 20 => self.end_flush(broker),
+            21 => self.answer(),
+            22 => self.report_late(broker),
             _ => self.tick(broker),
         }
     }
@@ -243,6 +273,7 @@ impl World {
                 self.deliver_image(broker);
                 self.begin_flush(broker);
                 self.end_flush(broker);
+                self.report_late(broker);
                 self.tick(broker);
             }
             self.now_ms += 5;
@@ -265,7 +296,7 @@ impl World {
         }
     }
 
-    fn rng_down_fenced(&mut self) {
+    fn fence_who_is_down(&mut self) {
         for broker in BROKERS {
             if self.node(broker).replica.is_none() {
                 self.controller.fence(broker);
@@ -283,6 +314,7 @@ impl World {
         let node = self.node_mut(id);
         node.replica = None;
         node.flush = None;
+        node.late.clear();
         node.waiting.clear();
         if power {
             node.disk.lose_power(kept);
@@ -542,6 +574,7 @@ impl World {
             return;
         }
         let disk = &mut node.disk;
+        let mut cut = false;
         let input = match message.outcome {
             Outcome::Batches(batches) => {
                 for entry in batches {
@@ -555,6 +588,7 @@ impl World {
             }
             Outcome::Diverging(end) => {
                 let point = leader_epoch::truncation_point(disk.history(), disk.log_end(), end);
+                cut = point < disk.log_end();
                 disk.truncate(point);
                 *replica.producers_mut() = disk.producers();
                 Input::Truncated { log_end: disk.log_end(), flushed: disk.flushed }
@@ -562,6 +596,7 @@ impl World {
             Outcome::Refused(Refused::OutOfRange) => panic!("no log start has moved"),
             Outcome::Refused(_) => Input::Ask,
         };
+        self.truncations += usize::from(cut);
         self.step(id, input);
     }
 
@@ -581,9 +616,21 @@ impl World {
         }
         let place = self.rng.below(self.asked.len());
         let Asked { from, from_epoch, wish, abandoned } = self.asked.remove(place);
+        // Of one asker's calls the controller takes an earlier one first, or never.
+        let earlier = self.asked.iter().position(|asked| asked.from == from && asked.abandoned);
+        if let Some(earlier) = earlier.filter(|_| !abandoned) {
+            let earlier = self.asked.remove(earlier);
+            if self.rng.one_in(2) {
+                self.abandoned_and_taken += usize::from(
+                    self.controller.alter_partition(from, &earlier.wish) == IsrAnswer::Taken,
+                );
+            }
+        }
         let answer = self.controller.alter_partition(from, &wish);
         self.note(format!("{from} {wish:?}: {answer:?}"));
-        if !abandoned && self.node(from).epoch == from_epoch {
+        if abandoned {
+            self.abandoned_and_taken += usize::from(answer == IsrAnswer::Taken);
+        } else if self.node(from).epoch == from_epoch {
             let partition_epoch = wish.partition_epoch;
             self.step(from, Input::IsrAnswered { partition_epoch, answer });
         }
@@ -659,9 +706,16 @@ impl World {
                 }
                 Effect::Progress { leader, leader_epoch, attempt, log_end, flushed } => {
                     let progress = ToLeader::Progress { leader_epoch, attempt, log_end, flushed };
-                    self.send_up(id, leader, progress);
+                    node.late.push_back((leader, progress));
                 }
             }
+        }
+    }
+
+    /// A flusher thread gets round to telling the leader, perhaps after a truncation.
+    fn report_late(&mut self, id: BrokerId) {
+        if let Some((leader, progress)) = self.node_mut(id).late.pop_front() {
+            self.send_up(id, leader, progress);
         }
     }
 
@@ -684,8 +738,19 @@ impl World {
     }
 
     fn note(&mut self, what: String) {
-        if self.history.len() < 2000 {
-            self.history.push(what);
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(what);
+    }
+}
+
+/// A failed run says how it came to that.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.history.iter().for_each(|line| println!("{line}"));
+            println!("{:#?}", self.controller.images.iter().rev().take(8).collect::<Vec<_>>());
         }
     }
 }
