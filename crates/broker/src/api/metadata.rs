@@ -6,12 +6,14 @@ use std::sync::Arc;
 use ottla_metadata::proposal::{CreateTopics, NewTopic};
 use ottla_metadata::{Image, Proposal, Reply, Topic};
 use ottla_protocol::ErrorCode;
-use ottla_protocol::ids::KafkaUuid;
+use ottla_protocol::ids::{BrokerId, KafkaUuid};
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
+
+use tokio::time::timeout_at;
 
 use super::lookup::{self, PartitionView};
 use super::{Context, admin_deadline, text};
@@ -37,7 +39,7 @@ pub(super) async fn handle(context: Context, request: MetadataRequest) -> Metada
     {
         not_created = create_missing(&context, wanted).await;
     }
-    let image = context.broker.metadata.snapshot();
+    let image = settled(&context, wanted.as_deref()).await;
     let topics = match wanted {
         None => image.topics().map(|topic| known(&context, &image, topic)).collect(),
         Some(wanted) => {
@@ -49,6 +51,42 @@ pub(super) async fn handle(context: Context, request: MetadataRequest) -> Metada
         .with_cluster_id(image.cluster_id().map(|id| text(id)))
         .with_controller_id(lookup::controller_id(&context, &image).into())
         .with_topics(topics)
+}
+
+/// The image, once no partition that is asked for has a leader that is suspected to be gone.
+///
+/// A client whose connection to a leader breaks asks at once who leads now, sooner than the controller can
+/// have moved the leadership. Told of the dead leader, librdkafka asks again only after a second.
+async fn settled(context: &Context, wanted: Option<&[MetadataRequestTopic]>) -> Arc<Image> {
+    let metadata = &context.broker.metadata;
+    let mut changes = metadata.subscribe();
+    loop {
+        changes.mark_unchanged();
+        let image = metadata.snapshot();
+        let asked: Vec<&Topic> = match wanted {
+            None => image.topics().collect(),
+            Some(wanted) => wanted.iter().filter_map(|topic| asked_for(&image, topic)).collect(),
+        };
+        let partitions = asked.iter().flat_map(|topic| topic.partitions.values());
+        let mut leaders: Vec<BrokerId> =
+            partitions.filter_map(|partition| partition.leader).collect();
+        leaders.sort_unstable();
+        leaders.dedup();
+        let partitions = &context.broker.partitions;
+        let suspected = leaders.iter().filter_map(|leader| partitions.suspected_until(*leader));
+        let Some(until) = suspected.max() else { return image };
+        match timeout_at(until, changes.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return image,
+        }
+    }
+}
+
+fn asked_for<'a>(image: &'a Image, wanted: &MetadataRequestTopic) -> Option<&'a Topic> {
+    match &wanted.name {
+        Some(name) => image.topic_by_name(name),
+        None => image.topic(KafkaUuid(wanted.topic_id)),
+    }
 }
 
 /// Creates what is asked for by name and does not exist; returns why some could not be.

@@ -42,8 +42,6 @@ struct Link {
     waker: AtomicWaker,
     /// Something about the leader has changed: do not wait for the redial.
     redial: Notify,
-    /// When the stream broke; none while one is up, or if none ever was.
-    lost_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -90,7 +88,6 @@ impl Links {
                 outbound: Mutex::default(),
                 waker: AtomicWaker::new(),
                 redial: Notify::new(),
-                lost_at: Mutex::default(),
             });
             shared.runtime.spawn(run(Arc::clone(shared), Arc::clone(&link)));
             link
@@ -130,12 +127,6 @@ impl Links {
                 outbound.next.drops.push(key);
             });
         }
-    }
-
-    /// When the stream to this leader broke, if it has not come up again.
-    pub(super) fn lost_at(&self, leader: BrokerId) -> Option<Instant> {
-        let link = self.links.lock().get(&leader).cloned();
-        link.and_then(|link| *link.lost_at.lock())
     }
 
     /// A broker has registered or has a new address.
@@ -221,10 +212,7 @@ async fn run(shared: Arc<Shared>, link: Arc<Link>) {
         };
         link.end();
         match streamed {
-            Ok(()) => {
-                shared.note_lost(link.leader);
-                pause_ms = REDIAL_MS;
-            }
+            Ok(()) => pause_ms = REDIAL_MS,
             Err(error) => {
                 tracing::debug!(leader = link.leader, %error, "no replica stream");
             }
@@ -260,9 +248,8 @@ async fn stream_once(
     for partition in link.partitions() {
         partition.step(Input::Ask);
     }
-    *link.lost_at.lock() = None;
     let ended = follow(shared, &mut inbound).await;
-    *link.lost_at.lock() = Some(Instant::now());
+    shared.note_lost(link.leader);
     tracing::info!(leader = link.leader, ?ended, "replica stream has ended");
     Ok(())
 }

@@ -211,24 +211,17 @@ impl Partitions {
         }
     }
 
-    /// Whether a replica stream with this broker has just ended and none has come up since: its process
-    /// may be gone, and the metadata about to say so.
+    /// Until when this broker is suspected: a replica stream with it has just ended and none has come up
+    /// since, so that its process may be gone, and the metadata about to say so.
     #[must_use]
-    pub fn is_suspect(&self, broker: BrokerId) -> bool {
-        self.shared.is_suspect(broker)
+    pub fn suspected_until(&self, broker: BrokerId) -> Option<Instant> {
+        self.shared.suspected_until(broker)
     }
 
     /// The replica of a partition, if this broker has one.
     #[must_use]
     pub fn get(&self, id: TopicIdPartition) -> Option<Arc<Partition>> {
         self.shared.get(id)
-    }
-
-    /// When the replica stream to this broker broke, if this broker follows it and the stream has not
-    /// come up again: the first sign that it is gone.
-    #[must_use]
-    pub fn lost_at(&self, leader: BrokerId) -> Option<Instant> {
-        self.shared.links.lost_at(leader)
     }
 
     /// Every replica, in no order.

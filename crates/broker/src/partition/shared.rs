@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ottla_config::NodeConfig;
@@ -11,6 +11,7 @@ use ottla_metadata::Image;
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::flusher::Flusher;
@@ -83,7 +84,8 @@ impl Shared {
         self.lost.lock().remove(&broker);
     }
 
-    pub(super) fn is_suspect(&self, broker: BrokerId) -> bool {
-        self.lost.lock().get(&broker).is_some_and(|since| since.elapsed() < SUSPICION)
+    pub(super) fn suspected_until(&self, broker: BrokerId) -> Option<Instant> {
+        let since = self.lost.lock().get(&broker).copied()?;
+        Some(since + SUSPICION).filter(|until| Instant::now() < *until)
     }
 }
