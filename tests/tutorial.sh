@@ -17,7 +17,7 @@ expect() {
     shift
     echo "\$ $*"
     "$@" >"$tmp/out" 2>&1 </dev/null || fail "exit $? of: $*: $(cat "$tmp/out")"
-    grep -Eq -- "$pattern" "$tmp/out" || fail "no '$pattern' in: $(cat "$tmp/out")"
+    [ -z "$pattern" ] || grep -Eq -- "$pattern" "$tmp/out" || fail "no '$pattern' in: $(cat "$tmp/out")"
 }
 # refuse PATTERN COMMAND...: the same of a command that fails.
 refuse() {
@@ -25,7 +25,7 @@ refuse() {
     shift
     echo "\$ $*"
     if "$@" >"$tmp/out" 2>&1 </dev/null; then fail "no failure: $*"; fi
-    grep -Eq -- "$pattern" "$tmp/out" || fail "no '$pattern' in: $(cat "$tmp/out")"
+    [ -z "$pattern" ] || grep -Eq -- "$pattern" "$tmp/out" || fail "no '$pattern' in: $(cat "$tmp/out")"
 }
 # send LINES COMMAND...
 send() {

@@ -13,23 +13,18 @@ pub fn root() -> &'static Path {
 /// The release build: `OTTLA_BIN` if that is set, else built here and now.
 #[must_use]
 pub fn binary() -> &'static Path {
-    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("OTTLA_BIN") {
-        Some(binary) => binary.into(),
-        None => {
-            build();
-            let target = std::env::var_os("CARGO_TARGET_DIR");
-            target.map_or_else(|| root().join("target"), PathBuf::from).join("release/ottla")
+    static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+        if let Some(binary) = std::env::var_os("OTTLA_BIN") {
+            return binary.into();
         }
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--quiet", "--package", "ottla"])
+            .current_dir(root())
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the release build failed");
+        let target = std::env::var_os("CARGO_TARGET_DIR");
+        target.map_or_else(|| root().join("target"), PathBuf::from).join("release/ottla")
     });
     &BINARY
-}
-
-/// Makes the release build; quick when there is nothing to do.
-pub fn build() {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--package", "ottla"])
-        .current_dir(root())
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "the release build failed");
 }

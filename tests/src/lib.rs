@@ -17,7 +17,7 @@ pub mod raw;
 mod tool;
 pub mod wait;
 
-pub use binary::{binary, build, root};
+pub use binary::{binary, root};
 pub use cluster::{Builder, Cluster, quick};
 pub use ledger::{Ledger, Report};
 pub use node::Node;

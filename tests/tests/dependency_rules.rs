@@ -31,6 +31,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ottla-rpc",
         ],
     ),
+    // Never shipped: nothing below may use it.
+    ("ottla-sim", &["ottla-protocol", "ottla-config", "ottla-metadata", "ottla-replication"]),
     ("ottla-client", &["ottla-protocol"]),
     ("ottla-cli", &["ottla-protocol", "ottla-client"]),
     (

@@ -117,14 +117,18 @@ async fn kafkas_dump_log_reads_our_segments() {
     let mut cluster = Cluster::builder().brokers(1).start().await;
     let servers = cluster.bootstrap();
     let produce = ["--bootstrap-server", &servers, "--topic", "d"];
-    let _ = run(tool("kafka-console-producer").args(produce), "one\ntwo\nthree\n").success();
+    // Enough for entries in the indexes.
+    let lines: String = (0..2000).map(|n| format!("line {n} {}\n", "x".repeat(100))).collect();
+    let _ = run(tool("kafka-console-producer").args(produce), &lines).success();
     let data = cluster.node(1).dir().join("data/d-0");
     assert!(cluster.node(1).stop().success());
     let log = data.join("00000000000000000000.log");
     let log = log.to_str().expect("plain name");
     let args = ["--deep-iteration", "--print-data-log", "--files", log];
     let dumped = java("org.apache.kafka.tools.DumpLogSegments", &args, "").success().out;
-    for expected in ["Log starting offset: 0", "payload: one", "payload: three", "isvalid: true"] {
+    for expected in
+        ["Log starting offset: 0", "payload: line 0 ", "payload: line 1999 ", "isvalid: true"]
+    {
         assert!(dumped.contains(expected), "{expected}: {dumped}");
     }
     for name in ["00000000000000000000.index", "00000000000000000000.timeindex"] {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ottla_tests::{build, foreign, root, run};
+use ottla_tests::{binary, foreign, root, run};
 
 /// In namespaces of its own: port 9092 is free there, and the hosts file may name broker1 to broker3.
 #[test]
@@ -11,8 +11,6 @@ fn the_lines_of_the_tutorials_work_as_written() {
         println!("skipped: a network of its own needs root");
         return;
     }
-    // The script builds what is not built; here, where nothing is timed.
-    build();
     let dir = tempfile::tempdir().expect("a folder");
     let python = foreign::python("tutorial.py");
     let mut command = Command::new("unshare");
@@ -21,6 +19,7 @@ fn the_lines_of_the_tutorials_work_as_written() {
         .arg(root().join("tests/tutorial.sh"))
         .arg(dir.path())
         .arg(python.get_program())
+        .env("OTTLA_BIN", binary())
         .env("OTTLA_NODE_MODULES", root().join("target/foreign/node/node_modules/"))
         .current_dir(root());
     let output = run(&mut command, "");

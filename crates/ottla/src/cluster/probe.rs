@@ -10,11 +10,14 @@ use bytes::Bytes;
 use ottla_protocol::frame;
 use ottla_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_protocol::messages::{
-    DescribeQuorumRequest, DescribeQuorumResponse, MetadataRequest, MetadataResponse, TopicName,
+    DescribeClusterRequest, DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    TopicName,
 };
 
-const METADATA_VERSION: i16 = 12;
+const DESCRIBE_CLUSTER_VERSION: i16 = 1;
 const DESCRIBE_QUORUM_VERSION: i16 = 1;
+/// Endpoint type of brokers (KIP-919).
+const BROKER_ENDPOINTS: i8 = 1;
 /// A local broker answers at once; a paused one takes the connection and stays silent.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Neither answer comes near it.
@@ -31,13 +34,15 @@ pub(super) struct View {
 /// The cluster id and the live brokers as the broker at `localhost:port` sees them.
 pub(super) fn view(port: u16) -> Result<View> {
     let mut connection = connect(port)?;
-    let request = MetadataRequest::default().with_topics(Some(Vec::new()));
-    let frame = frame::encode_request(1, Some("ottla-cluster"), METADATA_VERSION, &request)?;
+    let version = DESCRIBE_CLUSTER_VERSION;
+    let request = DescribeClusterRequest::default().with_endpoint_type(BROKER_ENDPOINTS);
+    let frame = frame::encode_request(1, Some("ottla-cluster"), version, &request)?;
     let answer = exchange(&mut connection, &frame)?;
-    let (_, answer): (_, MetadataResponse) = frame::decode_response(METADATA_VERSION, answer)?;
+    let (_, answer): (_, DescribeClusterResponse) = frame::decode_response(version, answer)?;
+    ensure!(answer.error_code == 0, "the broker answers with error {}", answer.error_code);
     Ok(View {
-        cluster_id: answer.cluster_id.map(|id| id.to_string()).unwrap_or_default(),
-        brokers: answer.brokers.iter().map(|broker| broker.node_id.0).collect(),
+        cluster_id: answer.cluster_id.to_string(),
+        brokers: answer.brokers.iter().map(|broker| broker.broker_id.0).collect(),
     })
 }
 
