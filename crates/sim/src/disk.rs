@@ -1,0 +1,176 @@
+//! A log in memory that keeps what it flushed, and what it did not as long as the power stays.
+
+use ottla_protocol::ids::{LeaderEpoch, Offset};
+use ottla_replication::{Offsets, ProducerState, Sequenced, leader_epoch};
+
+/// One batch, of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) producer: i64,
+    pub(crate) producer_epoch: i16,
+    pub(crate) sequence: i32,
+}
+
+impl Entry {
+    pub(crate) fn sequenced(&self) -> Sequenced {
+        Sequenced {
+            producer_id: self.producer,
+            producer_epoch: self.producer_epoch,
+            base_sequence: self.sequence,
+            last_offset_delta: 0,
+            max_timestamp: 0,
+        }
+    }
+
+    /// The same record, whoever leads.
+    pub(crate) fn record(&self) -> (i64, i16, i32) {
+        (self.producer, self.producer_epoch, self.sequence)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk {
+    entries: Vec<Entry>,
+    flushed: Offset,
+    high_watermark: Offset,
+    /// What a crash leaves of the high watermark.
+    checkpoint: Offset,
+    history: Vec<(LeaderEpoch, Offset)>,
+    truncations: u64,
+}
+
+/// A flush under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flush {
+    upto: Offset,
+    truncations: u64,
+}
+
+impl Disk {
+    pub(crate) fn get(&self, offset: Offset) -> Option<&Entry> {
+        self.entries.get(usize::try_from(offset).ok()?)
+    }
+
+    /// What lies between two offsets, as far as it is there.
+    pub(crate) fn range(&self, from: Offset, to: Offset) -> &[Entry] {
+        let to = usize::try_from(to).unwrap_or(0).min(self.entries.len());
+        let from = usize::try_from(from).unwrap_or(0).min(to);
+        &self.entries[from..to]
+    }
+
+    pub(crate) fn log_end(&self) -> Offset {
+        self.entries.len() as Offset
+    }
+
+    pub(crate) fn flushed(&self) -> Offset {
+        self.flushed
+    }
+
+    pub(crate) fn history(&self) -> &[(LeaderEpoch, Offset)] {
+        &self.history
+    }
+
+    pub(crate) fn last_epoch(&self) -> LeaderEpoch {
+        leader_epoch::last_record_epoch(&self.history, self.log_end()).unwrap_or(-1)
+    }
+
+    /// Where a replica begins that is opened on this log.
+    pub(crate) fn offsets(&self) -> Offsets {
+        Offsets {
+            log_start: 0,
+            high_watermark: self.high_watermark,
+            log_end: self.log_end(),
+            flushed: self.flushed,
+        }
+    }
+
+    pub(crate) fn set_high_watermark(&mut self, offset: Offset) {
+        self.high_watermark = offset;
+    }
+
+    pub(crate) fn checkpoint(&mut self) {
+        self.checkpoint = self.high_watermark;
+    }
+
+    /// An epoch begins at the end; epochs that began there without a record give way.
+    pub(crate) fn assign_epoch(&mut self, epoch: LeaderEpoch) {
+        if self.history.last().is_some_and(|(latest, _)| epoch <= *latest) {
+            return;
+        }
+        let log_end = self.log_end();
+        self.forget_epochs_from(log_end);
+        self.history.push((epoch, log_end));
+    }
+
+    fn forget_epochs_from(&mut self, offset: Offset) {
+        self.history.retain(|(_, start)| *start < offset);
+    }
+
+    pub(crate) fn append(&mut self, entry: Entry) {
+        let log_end = self.log_end();
+        if self
+            .history
+            .last()
+            .is_some_and(|(latest, began)| entry.epoch != *latest && *began >= log_end)
+        {
+            self.forget_epochs_from(log_end);
+        }
+        self.assign_epoch(entry.epoch);
+        self.entries.push(entry);
+    }
+
+    pub(crate) fn truncate(&mut self, offset: Offset) {
+        let keep = usize::try_from(offset).unwrap_or(0);
+        self.entries.truncate(keep);
+        self.forget_epochs_from(offset);
+        self.flushed = self.flushed.min(offset);
+        self.high_watermark = self.high_watermark.min(offset);
+        self.checkpoint = self.checkpoint.min(offset);
+        self.truncations += 1;
+    }
+
+    pub(crate) fn begin_flush(&self) -> Flush {
+        Flush { upto: self.log_end(), truncations: self.truncations }
+    }
+
+    /// False: a truncation came in between, and the flush says nothing.
+    pub(crate) fn end_flush(&mut self, flush: Flush) -> bool {
+        let valid = flush.truncations == self.truncations;
+        if valid {
+            self.flushed = self.flushed.max(flush.upto);
+        }
+        valid
+    }
+
+    /// Everything is on disk, as after a clean stop.
+    pub(crate) fn close(&mut self) {
+        self.flushed = self.log_end();
+        self.checkpoint();
+    }
+
+    /// The process was killed: a log that is opened again is flushed then.
+    pub(crate) fn recover(&mut self) {
+        self.high_watermark = self.checkpoint;
+        self.flushed = self.log_end();
+    }
+
+    /// The power went: of what was not flushed only a part remains, and epochs are read from the records.
+    pub(crate) fn lose_power(&mut self, kept: Offset) {
+        let keep = kept.clamp(self.flushed, self.log_end());
+        self.truncate(keep);
+        let entries = std::mem::take(&mut self.entries);
+        self.history.clear();
+        for entry in entries {
+            self.append(entry);
+        }
+    }
+
+    pub(crate) fn producers(&self) -> ProducerState {
+        let mut state = ProducerState::default();
+        for (offset, entry) in (0..).zip(&self.entries) {
+            state.record(&entry.sequenced(), offset, 0);
+        }
+        state
+    }
+}
