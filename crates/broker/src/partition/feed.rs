@@ -158,7 +158,9 @@ impl Partition {
             let (replica, effects) = state.replica_and_effects();
             let result = replica.subscribe(now_ms, &position, log.epochs().entries(), effects);
             state.log = Some(log);
-            if result != Err(Refused::Stale) {
+            // Only the follower's newest request ends what it is sent; a late one of an older stream,
+            // refused for its epoch, does not.
+            if matches!(result, Ok(_) | Err(Refused::OutOfRange)) {
                 state.feeds.retain(|feed| feed.session.follower() != position.follower);
             }
             match result {

@@ -3,7 +3,7 @@
 use ottla_protocol::ids::{LeaderEpoch, Offset};
 use ottla_replication::{Offsets, ProducerState, Sequenced, leader_epoch};
 
-/// One batch of one record.
+/// One batch of one record. A negative sequence: not idempotent, and nobody waited for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Entry {
     pub(crate) epoch: LeaderEpoch,
@@ -12,14 +12,14 @@ pub(crate) struct Entry {
 
 pub(crate) const PRODUCER: i64 = 7;
 
-pub(crate) fn sequenced(sequence: i32) -> Sequenced {
-    Sequenced {
+pub(crate) fn sequenced(sequence: i32) -> Option<Sequenced> {
+    (sequence >= 0).then_some(Sequenced {
         producer_id: PRODUCER,
         producer_epoch: 0,
         base_sequence: sequence,
         last_offset_delta: 0,
         max_timestamp: 0,
-    }
+    })
 }
 
 #[derive(Debug, Clone, Default)]
@@ -101,7 +101,9 @@ impl Disk {
     pub(crate) fn producers(&self) -> ProducerState {
         let mut state = ProducerState::default();
         for (offset, entry) in self.entries.iter().enumerate() {
-            state.record(&sequenced(entry.sequence), offset as Offset, 0);
+            if let Some(batch) = sequenced(entry.sequence) {
+                state.record(&batch, offset as Offset, 0);
+            }
         }
         state
     }

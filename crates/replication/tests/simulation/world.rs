@@ -123,6 +123,8 @@ pub(crate) struct World {
     requests: Vec<(BrokerId, i32)>,
     pending: Option<i32>,
     next_sequence: i32,
+    /// Appends with acks=1 so far.
+    lone: i32,
     now_ms: i64,
     rules: Rules,
     rng: Rng,
@@ -164,6 +166,7 @@ impl World {
             requests: Vec::new(),
             pending: None,
             next_sequence: 0,
+            lone: 0,
             now_ms: 0,
             rules,
             calm: 4 + Rng::new(!seed).below(60),
@@ -249,7 +252,8 @@ impl World {
 
     fn good_step(&mut self, broker: BrokerId) {
         match self.rng.below(24) {
-            0..=3 => self.client(broker),
+            0..=2 => self.client(broker),
+            3 => self.append_alone(broker),
             4 | 5 => self.deliver_image(broker),
             6 => self.dial(broker),
             7..=10 => self.deliver_up(),
@@ -442,6 +446,21 @@ impl World {
         self.produce(broker, sequence);
     }
 
+    /// Somebody appends with acks=1: written on this leader, promised to nobody.
+    fn append_alone(&mut self, id: BrokerId) {
+        let node = self.node_mut(id);
+        let Some(replica) = &node.replica else { return };
+        let Ok(Admission::Append { base_offset, leader_epoch }) = replica.admit(None, false, 0)
+        else {
+            return;
+        };
+        self.lone += 1;
+        let entry = Entry { epoch: leader_epoch, sequence: -self.lone };
+        self.node_mut(id).disk.append(entry);
+        self.appended_under.push((leader_epoch, id));
+        self.step(id, Input::Appended { log_end: base_offset + 1, waiter: None });
+    }
+
     /// The client sends what is not acknowledged (again), to whom it takes for the leader.
     fn retry(&mut self) {
         let Some(sequence) = self.pending else { return };
@@ -455,7 +474,7 @@ impl World {
         let node = self.node_mut(id);
         let Some(replica) = &mut node.replica else { return };
         let batch = sequenced(sequence);
-        let Ok(admission) = replica.admit(Some(&batch), true, 0) else { return };
+        let Ok(admission) = replica.admit(batch.as_ref(), true, 0) else { return };
         node.next_token += 1;
         let token = node.next_token;
         match admission {
@@ -468,7 +487,9 @@ impl World {
                 assert_eq!(base_offset, node.disk.log_end());
                 node.disk.append(Entry { epoch: leader_epoch, sequence });
                 node.waiting.insert(token, (base_offset, sequence));
-                replica.producers_mut().record(&batch, base_offset, 0);
+                if let Some(batch) = batch {
+                    replica.producers_mut().record(&batch, base_offset, 0);
+                }
                 self.appended_under.push((leader_epoch, id));
                 let log_end = base_offset + 1;
                 self.step(id, Input::Appended { log_end, waiter: Some(token) });
@@ -512,7 +533,7 @@ impl World {
         let result = replica.subscribe(now_ms, &position, node.disk.history(), &mut effects);
         let high_watermark = replica.offsets().high_watermark;
         let Position { leader_epoch, attempt, log_end, follower, .. } = position;
-        if result != Err(Refused::Stale) {
+        if matches!(result, Ok(_) | Err(Refused::OutOfRange)) {
             for stream in self.streams.iter_mut() {
                 if stream.leader == leader && stream.follower == follower {
                     stream.feed = None;
@@ -580,7 +601,9 @@ impl World {
                 for entry in batches {
                     let (offset, batch) = (disk.log_end(), sequenced(entry.sequence));
                     disk.append(entry);
-                    replica.producers_mut().record(&batch, offset, 0);
+                    if let Some(batch) = batch {
+                        replica.producers_mut().record(&batch, offset, 0);
+                    }
                 }
                 let leader_high_watermark = message.high_watermark;
                 let log_end = disk.log_end();
