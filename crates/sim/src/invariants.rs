@@ -139,18 +139,27 @@ impl World {
         self.judge("I15", result);
     }
 
-    /// I1: whoever begins to lead has everything that was acknowledged.
-    pub(crate) fn check_new_leader(&mut self, id: BrokerId, partition: PartitionIndex) {
+    /// I1: whoever begins to lead has everything that was acknowledged in earlier epochs.
+    pub(crate) fn check_new_leader(
+        &mut self,
+        id: BrokerId,
+        partition: PartitionIndex,
+        epoch: LeaderEpoch,
+    ) {
         let seen = self.ledger.of(partition);
         let missing = {
             let disk = &self.brokers[&id].disks[&partition];
             seen.acknowledged
                 .iter()
-                .find(|(offset, entry)| disk.get(**offset) != Some(entry))
-                .map(|(offset, entry)| (*offset, *entry, disk.get(*offset).copied()))
+                .filter(|(_, (_, acked_in))| *acked_in < epoch)
+                .find(|(offset, (entry, _))| disk.get(**offset) != Some(entry))
+                .map(|(offset, (entry, _))| (*offset, *entry, disk.get(*offset).copied()))
         };
         let result = require(missing.is_none(), || {
-            format!("broker {id} leads partition {partition}, and has not acknowledged {missing:?}")
+            format!(
+                "broker {id} leads partition {partition} in epoch {epoch} without what was \
+                 acknowledged: {missing:?}"
+            )
         });
         self.judge("I1", result);
     }
@@ -169,7 +178,8 @@ impl World {
         };
         let own = entry.producer == producer as i64;
         self.judge("I5", require(own, || format!("another's {entry:?} was acknowledged")));
-        self.ledger.of(partition).acknowledged.insert(offset, entry);
+        let epoch = self.held(id, partition).map_or(-1, |held| held.replica.leader_epoch());
+        self.ledger.of(partition).acknowledged.insert(offset, (entry, epoch));
         let isr = self
             .quorum
             .image()
@@ -236,8 +246,11 @@ impl World {
             let producer = (entry.producer, entry.producer_epoch);
             let before = seen.sequences.insert(producer, entry.sequence);
             let gapless = next == offset;
-            let expected = before.map_or(0, |before| before + 1);
             self.judge("I2", require(gapless, || format!("offset {next} was passed over")));
+            // With acks=1 the first ones may be gone, and then any sequence is taken (KIP-360).
+            let acks_all = self.producers[entry.producer as usize].acks_all;
+            let first = if acks_all { 0 } else { entry.sequence };
+            let expected = before.map_or(first, |before| before + 1);
             let what = || format!("{entry:?} at {offset}, where sequence {expected} was due");
             self.judge("I5", require(entry.sequence == expected, what));
         }
@@ -432,7 +445,7 @@ impl World {
             let lost: Vec<Offset> = seen
                 .acknowledged
                 .iter()
-                .filter(|(offset, entry)| seen.committed.get(**offset as usize) != Some(*entry))
+                .filter(|(offset, (entry, _))| seen.committed.get(**offset as usize) != Some(entry))
                 .map(|(offset, _)| *offset)
                 .collect();
             let what = || format!("of partition {partition} these are lost: {lost:?}");

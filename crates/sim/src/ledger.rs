@@ -19,8 +19,8 @@ pub(crate) struct Seen {
     pub(crate) committed: Vec<Entry>,
     /// The last sequence of each producer's epoch below it.
     pub(crate) sequences: HashMap<(i64, i16), i32>,
-    /// What was acknowledged to acks=all.
-    pub(crate) acknowledged: BTreeMap<Offset, Entry>,
+    /// What was acknowledged to acks=all, and in which leader epoch.
+    pub(crate) acknowledged: BTreeMap<Offset, (Entry, LeaderEpoch)>,
     /// Who appended under a leader epoch.
     pub(crate) appenders: HashMap<LeaderEpoch, Life>,
     /// The leaders' high watermarks by epoch.

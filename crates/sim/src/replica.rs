@@ -42,7 +42,7 @@ impl World {
                 Effect::Lead { leader_epoch } => {
                     self.disk_mut(id, partition).assign_epoch(leader_epoch);
                     self.change_role(life, partition, None);
-                    self.check_new_leader(id, partition);
+                    self.check_new_leader(id, partition, leader_epoch);
                 }
                 Effect::Step { leader } => self.change_role(life, partition, leader),
                 Effect::HighWatermark(offset) => {

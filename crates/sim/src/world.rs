@@ -27,7 +27,7 @@ const LAG_TIME_MAX_MS: i64 = 400;
 /// Between two full comparisons of the replicas.
 const AUDIT_US: u64 = 100_000;
 /// Lines of the trace that are kept.
-const TRACE_LINES: usize = 4000;
+const TRACE_LINES: usize = 1_000_000;
 
 /// An invariant does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]

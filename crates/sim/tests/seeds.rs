@@ -19,7 +19,12 @@ fn every_seed_keeps_the_invariants_and_heals() {
     };
     let mut acknowledged = 0;
     for seed in seeds {
-        match Run::of(seed).go_and_explain() {
+        match (Run {
+            shape: |swarm| swarm.racing_sends = std::env::var_os("SIM_RACE").is_some(),
+            ..Run::of(seed)
+        })
+        .go_and_explain()
+        {
             Ok(report) => {
                 assert!(report.after_heal > 0, "seed {seed} served nobody after the faults");
                 acknowledged += report.acknowledged;
