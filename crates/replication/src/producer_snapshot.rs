@@ -64,7 +64,8 @@ pub fn encode(state: &ProducerState) -> Vec<u8> {
     bytes
 }
 
-/// The state of a snapshot. `now_ms` counts as the time at which each producer was last heard of.
+/// The state of a snapshot. `now_ms` counts as the time at which each producer was last heard of. Some may
+/// have been forgotten before it was taken.
 ///
 /// # Errors
 /// See [`SnapshotError`].
@@ -86,7 +87,7 @@ pub fn decode(bytes: &[u8], now_ms: TimestampMs) -> Result<ProducerState, Snapsh
     if bytes.len() != expected {
         return Err(SnapshotError::Length { found: bytes.len(), expected });
     }
-    let mut state = ProducerState::default();
+    let mut state = ProducerState::incomplete();
     for _ in 0..count {
         let id = rest.get_i64();
         let epoch = rest.get_i16();

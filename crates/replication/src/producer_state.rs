@@ -2,8 +2,9 @@
 //!
 //! The last five batches of each producer are remembered, so that one that is sent again is answered with
 //! its first offset and not appended twice. A batch must continue its producer's sequence; a new epoch
-//! begins again at 0; an older epoch is fenced. Of a producer that is not known (never seen, expired, or
-//! its records are gone) any sequence is taken, as Kafka does since 2.5.
+//! begins again at 0; an older epoch is fenced. A producer that is not known because it has never written
+//! here begins at 0: of its first batches in flight none overtakes the others. Where it may have written
+//! and been forgotten (expired, or its records are gone) any sequence is taken, as Kafka does since 2.5.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -142,9 +143,16 @@ pub enum SequenceError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProducerState {
     producers: HashMap<i64, Producer>,
+    /// Producers that wrote here may be missing: some have expired, or may have before a snapshot.
+    forgotten: bool,
 }
 
 impl ProducerState {
+    /// Nobody is known, and somebody may be missing.
+    pub(crate) fn incomplete() -> Self {
+        Self { producers: HashMap::new(), forgotten: true }
+    }
+
     /// How many producers are known.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -166,7 +174,8 @@ impl ProducerState {
         self.producers.insert(id, producer);
     }
 
-    /// May this batch be appended? `Ok(Some)`: it has been, as that one. `now_ms` is the wall clock.
+    /// May this batch be appended? `Ok(Some)`: it has been, as that one. `now_ms` is the wall clock;
+    /// `whole_log`: no record of the log has been deleted.
     ///
     /// # Errors
     /// See [`SequenceError`].
@@ -175,15 +184,20 @@ impl ProducerState {
         batch: &Sequenced,
         now_ms: TimestampMs,
         expiration_ms: i64,
+        whole_log: bool,
     ) -> Result<Option<CachedBatch>, SequenceError> {
-        let Some(producer) = self
-            .producers
-            .get(&batch.producer_id)
-            .filter(|producer| !producer.is_expired(now_ms, expiration_ms))
-        else {
-            return Ok(None);
-        };
         let Sequenced { producer_id, base_sequence: got, .. } = *batch;
+        let Some(producer) = self.producers.get(&producer_id) else {
+            let is_new = whole_log && !self.forgotten;
+            return if is_new && got != 0 {
+                Err(SequenceError::OutOfOrder { producer_id, got, expected: 0 })
+            } else {
+                Ok(None)
+            };
+        };
+        if producer.is_expired(now_ms, expiration_ms) {
+            return Ok(None);
+        }
         if batch.producer_epoch < producer.epoch {
             let (got, current) = (batch.producer_epoch, producer.epoch);
             return Err(SequenceError::Fenced { producer_id, got, current });
@@ -236,6 +250,8 @@ impl ProducerState {
     /// Forgets who has not been heard of for too long. Called now and then: an expired producer counts as
     /// unknown already before.
     pub fn expire(&mut self, now_ms: TimestampMs, expiration_ms: i64) {
+        let before = self.producers.len();
         self.producers.retain(|_, producer| !producer.is_expired(now_ms, expiration_ms));
+        self.forgotten |= self.producers.len() < before;
     }
 }

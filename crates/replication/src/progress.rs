@@ -66,10 +66,11 @@ impl Progress {
                 return false;
             }
             if broker_epoch > known.broker_epoch {
-                self.position = None;
                 self.lag = Lag::Behind { since_ms: NEVER_MS, mark: None };
             }
         }
+        // Its log may have been cut since: what it had reached is void until it is checked again.
+        self.position = None;
         self.subscribed = Some(Subscribed { broker_epoch, attempt, streaming: false });
         true
     }
@@ -95,7 +96,10 @@ impl Progress {
         now_ms: i64,
     ) {
         let log_end = log_end.min(own_log_end);
-        self.position = Some((log_end, flushed.min(log_end)));
+        // Reports of one subscription may overtake each other; a log that is cut subscribes anew.
+        let (known_end, known_flushed) = self.position.unwrap_or_default();
+        let log_end = log_end.max(known_end);
+        self.position = Some((log_end, flushed.min(log_end).max(known_flushed)));
         let counted = self.counted(rules).unwrap_or(0);
         self.lag = match self.lag {
             _ if counted >= own_log_end => Lag::CaughtUp,

@@ -135,11 +135,13 @@ impl Replica {
             let required = leader.required(&self.rules);
             return Err(NotAdmitted::NotEnoughReplicas { in_sync, required });
         }
-        if let Some(batch) = batch
-            && let Some(original) =
-                self.producers.check(batch, now_ms, self.rules.producer_id_expiration_ms)?
-        {
-            return Ok(Admission::Duplicate(original));
+        if let Some(batch) = batch {
+            let expiration_ms = self.rules.producer_id_expiration_ms;
+            let whole_log = self.offsets.log_start == 0;
+            let original = self.producers.check(batch, now_ms, expiration_ms, whole_log)?;
+            if let Some(original) = original {
+                return Ok(Admission::Duplicate(original));
+            }
         }
         let (base_offset, leader_epoch) = (self.offsets.log_end, leader.leader_epoch());
         Ok(Admission::Append { base_offset, leader_epoch })

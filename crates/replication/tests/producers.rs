@@ -20,7 +20,7 @@ fn batch(producer_epoch: i16, base_sequence: i32, records: i32) -> Sequenced {
 }
 
 fn check(state: &ProducerState, batch: &Sequenced) -> Result<Option<Offset>, SequenceError> {
-    state.check(batch, 1000, DAY_MS).map(|found| found.map(|original| original.base_offset()))
+    state.check(batch, 1000, DAY_MS, true).map(|found| found.map(|original| original.base_offset()))
 }
 
 #[test]
@@ -42,12 +42,29 @@ fn the_last_five_batches_are_answered_with_their_first_offset() {
 }
 
 #[test]
-fn a_gap_is_refused_and_an_unknown_producer_may_begin_anywhere() {
+fn a_gap_is_refused() {
     let mut state = ProducerState::default();
-    assert_eq!(check(&state, &batch(3, 42, 1)), Ok(None));
     state.record(&batch(3, 42, 1), 0, 1000);
     let gap = SequenceError::OutOfOrder { producer_id: 9, got: 44, expected: 43 };
     assert_eq!(check(&state, &batch(3, 44, 1)), Err(gap));
+}
+
+#[test]
+fn a_new_producer_begins_at_0_and_a_forgotten_one_anywhere() {
+    let mut state = ProducerState::default();
+    let first = SequenceError::OutOfOrder { producer_id: 9, got: 4, expected: 0 };
+    assert_eq!(check(&state, &batch(0, 4, 1)), Err(first));
+    assert_eq!(check(&state, &batch(0, 0, 1)), Ok(None));
+    // Its records may have been deleted.
+    assert_eq!(state.check(&batch(0, 4, 1), 1000, DAY_MS, false), Ok(None));
+    // It may have expired.
+    state.record(&Sequenced { producer_id: 8, ..batch(0, 0, 1) }, 0, 1000);
+    state.expire(1000 + DAY_MS, DAY_MS);
+    assert_eq!(check(&state, &batch(0, 4, 1)), Ok(None));
+    // It may have expired before the snapshot was taken.
+    let bytes = producer_snapshot::encode(&ProducerState::default());
+    let loaded = producer_snapshot::decode(&bytes, 0).unwrap();
+    assert_eq!(check(&loaded, &batch(0, 4, 1)), Ok(None));
 }
 
 #[test]
@@ -77,8 +94,8 @@ fn a_producer_expires_by_what_was_heard_last_not_by_old_timestamps() {
     let mut state = ProducerState::default();
     state.record(&batch(0, 0, 1), 0, 5 * DAY_MS);
     let gap = batch(0, 7, 1);
-    assert!(state.check(&gap, 5 * DAY_MS + 1, DAY_MS).is_err());
-    assert_eq!(state.check(&gap, 6 * DAY_MS, DAY_MS), Ok(None));
+    assert!(state.check(&gap, 5 * DAY_MS + 1, DAY_MS, true).is_err());
+    assert_eq!(state.check(&gap, 6 * DAY_MS, DAY_MS, true), Ok(None));
     state.expire(6 * DAY_MS, DAY_MS);
     assert!(state.is_empty());
 }
@@ -133,7 +150,7 @@ impl Model {
         let mine = || self.log.iter().filter(|it| it.producer_id == next.producer_id);
         let epoch = mine().map(|it| it.producer_epoch).max();
         match epoch {
-            None => true,
+            None => next.base_sequence == 0,
             Some(epoch) if next.producer_epoch > epoch => next.base_sequence == 0,
             Some(epoch) if next.producer_epoch < epoch => false,
             Some(epoch) => {
@@ -168,7 +185,7 @@ proptest! {
         let mut state = ProducerState::default();
         let mut model = Model::default();
         for next in batches {
-            match state.check(&next, 0, i64::MAX) {
+            match state.check(&next, 0, i64::MAX, true) {
                 Ok(None) => {
                     prop_assert!(model.allows(&next));
                     state.record(&next, model.log.len() as i64 * 10, 0);

@@ -356,6 +356,27 @@ fn progress_of_an_earlier_attempt_or_another_epoch_does_not_count() {
 }
 
 #[test]
+fn reports_of_one_subscription_may_overtake_each_other() {
+    let mut play = Play::new(WRITTEN);
+    play.lead(&[1, 2]);
+    play.follow(2, 0);
+    play.append(None);
+    play.append(None);
+    play.at(2, 2, 2);
+    play.at(2, 1, 1);
+    let leader = play.replica.as_leader().unwrap();
+    assert_eq!(leader.follower_position(2, play.replica.rules()), Some(2));
+    // A new subscription may begin lower: its log was cut, and it is not known until it is checked.
+    let (result, _) = play.subscribe(play.position(2, 2, 3));
+    assert_eq!(result, Err(Refused::OutOfRange));
+    let leader = play.replica.as_leader().unwrap();
+    assert_eq!(leader.follower_position(2, play.replica.rules()), None);
+    assert_eq!(play.subscribe(play.position(2, 3, 1)).0, Ok(Subscription::Stream));
+    let leader = play.replica.as_leader().unwrap();
+    assert_eq!(leader.follower_position(2, play.replica.rules()), Some(1));
+}
+
+#[test]
 fn a_follower_is_fenced_by_epoch_and_answered_with_the_diverging_point() {
     let log = Offsets { log_end: 30, flushed: 30, ..Offsets::default() };
     let mut play = Play::with_log(WRITTEN, log);

@@ -107,9 +107,15 @@ impl Links {
         let link = self.links.lock().get(&leader).cloned();
         if let Some(link) = link {
             link.send(|outbound| {
-                // Cumulative: the last one of a partition says it all.
-                match outbound.next.progress.last_mut().filter(|last| last.key == progress.key) {
-                    Some(last) => *last = progress,
+                // Cumulative: one report per subscription says it all. They may come out of order.
+                let same = |last: &&mut Progress| {
+                    last.key == progress.key && last.attempt == progress.attempt
+                };
+                match outbound.next.progress.last_mut().filter(same) {
+                    Some(last) => {
+                        last.log_end_offset = last.log_end_offset.max(progress.log_end_offset);
+                        last.flushed_offset = last.flushed_offset.max(progress.flushed_offset);
+                    }
                     None => outbound.next.progress.push(progress),
                 }
             });

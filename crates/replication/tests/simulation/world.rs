@@ -735,9 +735,10 @@ impl World {
         }
     }
 
-    /// A flusher thread gets round to telling the leader, perhaps after a truncation.
+    /// A thread gets round to telling the leader, perhaps after another one or after a truncation.
     fn report_late(&mut self, id: BrokerId) {
-        if let Some((leader, progress)) = self.node_mut(id).late.pop_front() {
+        let place = self.rng.below(self.node(id).late.len());
+        if let Some((leader, progress)) = self.node_mut(id).late.remove(place) {
             self.send_up(id, leader, progress);
         }
     }
