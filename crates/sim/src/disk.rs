@@ -40,6 +40,16 @@ pub(crate) struct Disk {
     truncations: u64,
 }
 
+/// The disk of a partition that a broker has nothing of.
+pub(crate) static NOTHING: Disk = Disk {
+    entries: Vec::new(),
+    flushed: 0,
+    high_watermark: 0,
+    checkpoint: 0,
+    history: Vec::new(),
+    truncations: 0,
+};
+
 /// A flush under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flush {

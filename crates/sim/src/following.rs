@@ -1,6 +1,6 @@
 //! What a follower does with what its leader sends.
 
-use ottla_protocol::ids::{LeaderEpoch, PartitionIndex};
+use ottla_protocol::ids::{LeaderEpoch, Offset, PartitionIndex};
 use ottla_replication::{Input, leader_epoch};
 
 use crate::event::{Event, Life};
@@ -59,19 +59,13 @@ impl World {
                 if self.sabotage == Some(Sabotage::IgnoreDiverging) {
                     return self.ask_later(life, partition, leader_epoch, attempt);
                 }
-                let to_high_watermark = self.sabotage == Some(Sabotage::TruncateToHighWatermark);
                 let disk = self.disk_mut(life.broker, partition);
-                let point = if to_high_watermark {
-                    disk.offsets().high_watermark
-                } else {
-                    leader_epoch::truncation_point(disk.history(), disk.log_end(), end)
-                };
-                disk.truncate(point);
-                let (log_end, flushed) = (disk.log_end(), disk.flushed());
-                self.read_producers(life, partition);
-                self.step(life, partition, Input::Truncated { log_end, flushed });
+                let history = disk.history();
+                let point = leader_epoch::truncation_point(history, disk.log_end(), end);
+                self.cut_log(life, partition, point);
             }
             Sent::OutOfRange => {
+                self.check_cut(life.broker, partition, 0);
                 let disk = self.disk_mut(life.broker, partition);
                 disk.truncate(0);
                 self.read_producers(life, partition);
@@ -79,6 +73,15 @@ impl World {
             }
             Sent::Refused => self.ask_later(life, partition, leader_epoch, attempt),
         }
+    }
+
+    pub(crate) fn cut_log(&mut self, life: Life, partition: PartitionIndex, point: Offset) {
+        self.check_cut(life.broker, partition, point);
+        let disk = self.disk_mut(life.broker, partition);
+        disk.truncate(point);
+        let (log_end, flushed) = (disk.log_end(), disk.flushed());
+        self.read_producers(life, partition);
+        self.step(life, partition, Input::Truncated { log_end, flushed });
     }
 
     fn read_producers(&mut self, life: Life, partition: PartitionIndex) {

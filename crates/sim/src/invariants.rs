@@ -22,7 +22,7 @@ use ottla_metadata::{Delta, Image};
 use ottla_protocol::ids::{BrokerId, LeaderEpoch, Offset, PartitionIndex};
 use ottla_replication::Role;
 
-use crate::disk::{Disk, Entry};
+use crate::disk::{Disk, Entry, NOTHING};
 use crate::event::Life;
 use crate::world::World;
 
@@ -118,7 +118,7 @@ impl World {
 
     /// I14: what was appended from `from` on continues the log.
     pub(crate) fn check_appended(&mut self, id: BrokerId, partition: PartitionIndex, from: Offset) {
-        let result = i14_epochs_rise(&self.broker(id).disks[&partition], from)
+        let result = i14_epochs_rise(self.disk(id, partition), from)
             .map_err(|what| format!("broker {id}, partition {partition}: {what}"));
         self.judge("I14", result);
     }
@@ -148,7 +148,7 @@ impl World {
     ) {
         let seen = self.ledger.of(partition);
         let missing = {
-            let disk = &self.brokers[&id].disks[&partition];
+            let disk = self.brokers[&id].disks.get(&partition).unwrap_or(&NOTHING);
             seen.acknowledged
                 .iter()
                 .filter(|(_, (_, acked_in))| *acked_in < epoch)
@@ -173,7 +173,7 @@ impl World {
         offset: Offset,
         producer: usize,
     ) {
-        let Some(entry) = self.broker(id).disks[&partition].get(offset).copied() else {
+        let Some(entry) = self.disk(id, partition).get(offset).copied() else {
             return self.judge("I1", Err(format!("nothing at {offset} was acknowledged")));
         };
         let own = entry.producer == producer as i64;
@@ -191,7 +191,7 @@ impl World {
             if self.lossy.is_some_and(|life| life.broker == member) {
                 continue;
             }
-            let disk = &self.broker(member).disks[&partition];
+            let disk = self.disk(member, partition);
             let has =
                 disk.get(offset) == Some(&entry) && (!counts_flushed || disk.flushed() > offset);
             let flushed = disk.flushed();
@@ -205,6 +205,22 @@ impl World {
         }
     }
 
+    /// I1: nobody in the ISR cuts away what was acknowledged.
+    pub(crate) fn check_cut(&mut self, id: BrokerId, partition: PartitionIndex, point: Offset) {
+        let state = self.quorum.image().partition(self.partition_id(partition));
+        if !state.is_some_and(|state| state.isr.contains(&id)) {
+            return;
+        }
+        let seen = self.ledger.of(partition);
+        let disk = self.brokers[&id].disks.get(&partition).unwrap_or(&NOTHING);
+        let mut behind = seen.acknowledged.range(point..);
+        let cut = behind.find(|(offset, (entry, _))| disk.get(**offset) == Some(entry));
+        let result = require(cut.is_none(), || {
+            format!("broker {id} in the ISR of partition {partition} cuts {cut:?} at {point}")
+        });
+        self.judge("I1", result);
+    }
+
     /// I5: what passes for a duplicate is the same record.
     pub(crate) fn check_duplicate(
         &mut self,
@@ -213,7 +229,7 @@ impl World {
         offset: Offset,
         batch: Entry,
     ) {
-        let original = self.broker(id).disks[&partition].get(offset).copied();
+        let original = self.disk(id, partition).get(offset).copied();
         let same = original.is_some_and(|it| it.record() == batch.record());
         let what = || format!("{batch:?} passes for a duplicate of {original:?} at {offset}");
         self.judge("I5", require(same, what));
@@ -227,7 +243,7 @@ impl World {
         from: Offset,
         to: Offset,
     ) {
-        let entries = self.broker(id).disks[&partition].range(from, to).to_vec();
+        let entries = self.disk(id, partition).range(from, to).to_vec();
         for (offset, entry) in (from..).zip(entries) {
             let seen = self.ledger.of(partition);
             let known = seen.committed.get(offset as usize).copied();
@@ -290,7 +306,7 @@ impl World {
             if self.lossy.is_some_and(|life| life.broker == *member) {
                 continue;
             }
-            let disk = &self.broker(*member).disks[&partition];
+            let disk = self.disk(*member, partition);
             let has = if counts_flushed { disk.flushed() } else { disk.log_end() };
             let result = require(has >= offset, || {
                 format!(
@@ -376,7 +392,7 @@ impl World {
             for pair in running.windows(2) {
                 let [(left, left_at), (right, right_at)] = *pair else { continue };
                 let below = left_at.min(right_at);
-                let disk = |id: BrokerId| &self.brokers[&id].disks[&partition];
+                let disk = |id| self.disk(id, partition);
                 let result = i13_identical(disk(left), disk(right), below).map_err(|what| {
                     format!("partition {partition} of brokers {left} and {right}: {what}")
                 });
@@ -392,7 +408,7 @@ impl World {
     pub(crate) fn audit_producers(&mut self, id: BrokerId) {
         for partition in 0..self.swarm.partitions {
             let Some(held) = self.held(id, partition) else { continue };
-            let read = self.broker(id).disks[&partition].producers();
+            let read = self.disk(id, partition).producers();
             let result = require(*held.replica.producers() == read, || {
                 format!(
                     "broker {id}, partition {partition}: {:?} in memory, {read:?} in the log",

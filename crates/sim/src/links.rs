@@ -47,7 +47,8 @@ impl World {
 
     pub(crate) fn dial(&mut self, life: Life, leader: BrokerId) {
         let Some(process) = self.process(life) else { return };
-        let broker_epoch = process.broker_epoch;
+        let forgets = self.sabotage == Some(Sabotage::ForgetBrokerEpochs);
+        let broker_epoch = if forgets { 0 } else { process.broker_epoch };
         let Some(link) = process.links.get(&leader) else { return };
         if link.stream.is_some() || !link.dialling {
             return;
@@ -171,7 +172,6 @@ impl World {
             }
             ToLeader::Progress { partition, leader_epoch, attempt, log_end, flushed } => {
                 let follower = follower.broker;
-                let broker_epoch = self.claimed_epoch(leader, follower, broker_epoch);
                 let input = Input::FollowerAt {
                     follower,
                     broker_epoch,
@@ -185,24 +185,13 @@ impl World {
         }
     }
 
-    /// The follower's registration: as its stream says, unless nobody heeds that.
-    fn claimed_epoch(&self, leader: Life, follower: BrokerId, said: i64) -> i64 {
-        if self.sabotage != Some(Sabotage::ForgetBrokerEpochs) {
-            return said;
-        }
-        let image = self.process(leader).map(|process| &process.applied);
-        image.and_then(|image| image.broker(follower)).map_or(said, |broker| broker.epoch)
-    }
-
     fn subscribe(
         &mut self,
         id: StreamId,
         leader: Life,
         partition: PartitionIndex,
-        mut position: Position,
+        position: Position,
     ) {
-        position.broker_epoch =
-            self.claimed_epoch(leader, position.follower, position.broker_epoch);
         let now_ms = self.now_ms();
         let Position { leader_epoch, attempt, log_end, .. } = position;
         if self.process(leader).is_none() {

@@ -8,6 +8,7 @@ use crate::broker::Held;
 use crate::disk::Disk;
 use crate::event::{Event, Life};
 use crate::invariants;
+use crate::sabotage::Sabotage;
 use crate::world::{CONTROLLER, World};
 
 /// A broker that hears late, hears this much later at most.
@@ -26,17 +27,25 @@ fn members(image: &Image, partition: &Partition) -> Vec<Member> {
     partition.replicas.iter().map(member).collect()
 }
 
-fn state_of(image: &Image, partition: &Partition) -> PartitionState {
-    PartitionState {
-        leader: partition.leader,
-        leader_epoch: partition.leader_epoch,
-        partition_epoch: partition.partition_epoch,
-        isr: partition.isr.clone(),
-        replicas: members(image, partition),
-    }
-}
-
 impl World {
+    fn members(&self, image: &Image, partition: &Partition) -> Vec<Member> {
+        let mut members = members(image, partition);
+        if self.sabotage == Some(Sabotage::ForgetBrokerEpochs) {
+            members.iter_mut().for_each(|member| member.broker_epoch = 0);
+        }
+        members
+    }
+
+    fn state_of(&self, image: &Image, partition: &Partition) -> PartitionState {
+        PartitionState {
+            leader: partition.leader,
+            leader_epoch: partition.leader_epoch,
+            partition_epoch: partition.partition_epoch,
+            isr: partition.isr.clone(),
+            replicas: self.members(image, partition),
+        }
+    }
+
     /// Commits records as one batch; 0: there were none.
     pub(crate) fn commit(&mut self, records: Vec<Record>) -> MetadataOffset {
         if records.is_empty() {
@@ -199,7 +208,8 @@ impl World {
         for (&partition, state) in &topic.partitions {
             let leads = state.leader == Some(life.broker);
             if leads && state.replicas.iter().any(|id| delta.brokers.contains_key(id)) {
-                self.step(life, partition, Input::Members(members(image, state)));
+                let members = self.members(image, state);
+                self.step(life, partition, Input::Members(members));
             }
         }
     }
@@ -217,7 +227,8 @@ impl World {
         if self.held(life.broker, partition).is_none() {
             self.open(life, partition);
         }
-        self.step(life, partition, Input::Metadata(state_of(image, state)));
+        let state = self.state_of(image, state);
+        self.step(life, partition, Input::Metadata(state));
     }
 
     fn open(&mut self, life: Life, partition: PartitionIndex) {

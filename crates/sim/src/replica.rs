@@ -63,14 +63,18 @@ impl World {
                     }
                 }
                 Effect::Ask { leader, leader_epoch, attempt } => {
-                    let Some(broker_epoch) = self.process(life).map(|it| it.broker_epoch) else {
-                        return;
-                    };
+                    let cuts = self.sabotage == Some(Sabotage::TruncateToHighWatermark);
+                    if cuts && attempt == 1 {
+                        let point = self.disk_mut(id, partition).offsets().high_watermark;
+                        self.cut_log(life, partition, point);
+                        continue;
+                    }
                     let hides = self.sabotage == Some(Sabotage::HideLastEpoch);
                     let disk = self.disk_mut(id, partition);
                     let position = Position {
                         follower: id,
-                        broker_epoch,
+                        // The stream says it.
+                        broker_epoch: -1,
                         leader_epoch,
                         attempt,
                         log_end: disk.log_end(),

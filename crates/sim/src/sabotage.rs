@@ -7,7 +7,7 @@ pub enum Sabotage {
     IgnoreDiverging,
     /// A follower keeps to itself what epoch its last record has.
     HideLastEpoch,
-    /// A follower that is told to cut its log cuts it at its high watermark.
+    /// A follower cuts its log at its high watermark before it follows another leader.
     TruncateToHighWatermark,
     /// A leader takes its ISR proposals for refused while they are under way: only the committed ISR
     /// counts.
@@ -22,8 +22,7 @@ pub enum Sabotage {
     TakeStaleData,
     /// Producers are not read again from a log that was cut.
     KeepCutProducers,
-    /// ISR proposals do not say in which registration a member caught up, and a follower's positions
-    /// pass for those of its present one.
+    /// Nobody heeds in which registration a broker speaks, or is spoken of.
     ForgetBrokerEpochs,
     /// A restarted broker trusts the image it had before, which may name it a leader still.
     TrustOldImage,

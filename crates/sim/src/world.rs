@@ -10,6 +10,7 @@ use ottla_replication::Rules;
 use crate::broker::{Broker, Held, Process};
 use crate::client::{Consumer, Producer};
 use crate::dice::Dice;
+use crate::disk::{Disk, NOTHING};
 use crate::event::{Event, Life, Schedule};
 use crate::ledger::Ledger;
 use crate::quorum::Quorum;
@@ -271,6 +272,10 @@ impl World {
         partition: PartitionIndex,
     ) -> Option<&mut Held> {
         self.broker_mut(id).process.as_mut()?.replicas.get_mut(&partition)
+    }
+
+    pub(crate) fn disk(&self, id: BrokerId, partition: PartitionIndex) -> &Disk {
+        self.broker(id).disks.get(&partition).unwrap_or(&NOTHING)
     }
 
     pub(crate) fn rules(&self) -> Rules {
