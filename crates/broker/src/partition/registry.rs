@@ -236,6 +236,12 @@ impl Partitions {
         ReplicationService::new(Arc::clone(&self.shared))
     }
 
+    /// Ends the replica streams, both ways, so that connections can end. The first step of a stop; appends
+    /// with acks=all complete no more.
+    pub fn end_streams(&self) {
+        self.shared.stopping.send_replace(true);
+    }
+
     /// Stops in order: streams, flushers and upkeep; then flushes, writes the checkpoints, and marks the
     /// directories as cleanly stopped under the current broker epoch. Blocking.
     pub fn shutdown(&self) {
@@ -274,7 +280,7 @@ impl Partitions {
 
     /// Stops as a crash would: nothing is flushed, no marker is written. After a storage failure.
     pub fn stop(&self) {
-        self.shared.stopping.send_replace(true);
+        self.end_streams();
         self.shared.timers.stop();
         self.disks.upkeep.stop();
         self.shared.flusher.stop();
