@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use ottla_client::Admin;
+use ottla_client::admin::PartitionDescription;
 use ottla_tests::{Cluster, Ledger, Report, run, tool, wait};
 use serde_json::Value;
 
@@ -23,14 +24,18 @@ fn led_by(first: i32) -> [i32; 3] {
     ids
 }
 
-async fn wait_for_leader_and_isr(admin: &Admin, topic: &str, leader: i32, isr: usize) {
-    wait::until(&format!("{topic}-0 is led by {leader}, {isr} in sync"), async || {
+async fn wait_until(
+    admin: &Admin,
+    topic: &str,
+    what: &str,
+    holds: impl Fn(&PartitionDescription) -> bool,
+) {
+    wait::until(&format!("{topic}-0 {what}"), async || {
         let described =
             admin.describe_topics(&[topic.into()], 10).await.map_err(|error| error.to_string())?;
         let topic = described.into_iter().next().ok_or("not there")?.map_err(|e| e.to_string())?;
         let partition = &topic.partitions[0];
-        let holds = partition.leader == Some(leader) && partition.isr.len() == isr;
-        wait::check(holds, format!("{:?} {:?}", partition.leader, partition.isr)).map(|_| ())
+        wait::check(holds(partition), format!("{partition:?}")).map(|_| ())
     })
     .await;
 }
@@ -43,8 +48,8 @@ enum Fault {
     Stop,
 }
 
-/// Does `fault` to `victim` under load, brings it back, waits until it is in sync and leads what it
-/// should, and returns what the ledger says.
+/// Does `fault` to `victim` under load, brings it back, waits until it is in sync, and returns what the
+/// ledger says.
 async fn survive(cluster: &mut Cluster, leader: i32, victim: i32, fault: Fault) -> Report {
     let topic = "t";
     create(cluster, topic, led_by(leader));
@@ -63,7 +68,7 @@ async fn survive(cluster: &mut Cluster, leader: i32, victim: i32, fault: Fault) 
         Fault::Kill | Fault::Stop => cluster.node(victim).start(),
         Fault::Pause => cluster.node(victim).resume(),
     }
-    wait_for_leader_and_isr(&admin, topic, leader, 3).await;
+    wait_until(&admin, topic, "has all replicas in sync", |now| now.isr.len() == 3).await;
     ledger.wait_for_more(100);
     let report = ledger.finish();
     println!("{fault:?} of {victim}, leader {leader}: {report:?}");
@@ -154,6 +159,17 @@ async fn a_follower_is_stopped_in_order() {
     let leader = cluster.active_controller().await;
     let report = survive(&mut cluster, leader, other_than(leader), Fault::Stop).await;
     assert!(report.longest_gap_ms < 1500.0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_came_back_leads_again_without_being_asked() {
+    let mut cluster = Cluster::three().await;
+    create(&cluster, "t", led_by(2));
+    cluster.node(2).kill();
+    let admin = cluster.admin().await;
+    wait_until(&admin, "t", "has another leader", |now| now.leader.is_some_and(|id| id != 2)).await;
+    cluster.node(2).start();
+    wait_until(&admin, "t", "is led by broker 2", |now| now.leader == Some(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
