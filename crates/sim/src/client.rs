@@ -38,8 +38,6 @@ pub(crate) struct Producer {
     /// Whom it takes for the leader.
     leader: Option<BrokerId>,
     leader_epoch: LeaderEpoch,
-    /// Something was acknowledged in this epoch.
-    known: bool,
     /// Acknowledged appends.
     pub(crate) done: u64,
 }
@@ -61,7 +59,6 @@ impl Producer {
             timeout_set: false,
             leader: None,
             leader_epoch: -1,
-            known: false,
             done: 0,
         }
     }
@@ -114,9 +111,7 @@ impl World {
         self.after(next, Event::Producer(number));
         let (now_us, quiet) = (self.now_us, self.quiet);
         let producer = &mut self.producers[number];
-        // Of a producer that the broker does not know it takes any sequence: let it get to know us first.
-        let in_flight = if producer.known { IN_FLIGHT } else { 1 };
-        if !quiet && producer.pending.len() < in_flight {
+        if !quiet && producer.pending.len() < IN_FLIGHT {
             producer.pending.push_back(producer.next_sequence);
             producer.next_sequence += 1;
         }
@@ -260,7 +255,6 @@ impl World {
                 producer.pending.pop_front();
                 producer.sent -= 1;
                 producer.done += 1;
-                producer.known = true;
                 if producer.sent == 0 {
                     producer.timeout_set = false;
                 }

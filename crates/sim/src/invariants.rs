@@ -263,10 +263,7 @@ impl World {
             let before = seen.sequences.insert(producer, entry.sequence);
             let gapless = next == offset;
             self.judge("I2", require(gapless, || format!("offset {next} was passed over")));
-            // With acks=1 the first ones may be gone, and then any sequence is taken (KIP-360).
-            let acks_all = self.producers[entry.producer as usize].acks_all;
-            let first = if acks_all { 0 } else { entry.sequence };
-            let expected = before.map_or(first, |before| before + 1);
+            let expected = before.map_or(0, |before| before + 1);
             let what = || format!("{entry:?} at {offset}, where sequence {expected} was due");
             self.judge("I5", require(entry.sequence == expected, what));
         }

@@ -22,7 +22,6 @@ fn stormy(swarm: &mut Swarm) {
     swarm.cuts = true;
     swarm.one_way_cuts = true;
     swarm.resets = true;
-    swarm.racing_sends = false;
     swarm.fault_phase_us = 3_000_000;
     swarm.fault_every_us = 60_000;
 }

@@ -1,6 +1,6 @@
 //! Seeds: each a cluster under faults that must keep its invariants, and heal.
 //!
-//! `SIM_SEEDS=n` runs n seeds, `SIM_SEED=k` that one; `SIM_TRACE=file` takes the trace of a failure.
+//! `SIM_SEEDS=n` runs n seeds, from `SIM_FROM` on, `SIM_SEED=k` that one; `SIM_TRACE=file` takes the trace of a failure.
 
 use ottla_sim::Run;
 
@@ -15,16 +15,14 @@ fn number(name: &str) -> Option<u64> {
 fn every_seed_keeps_the_invariants_and_heals() {
     let seeds = match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SIM_SEEDS").unwrap_or(SEEDS),
+        None => {
+            let from = number("SIM_FROM").unwrap_or(0);
+            from..from + number("SIM_SEEDS").unwrap_or(SEEDS)
+        }
     };
     let mut acknowledged = 0;
     for seed in seeds {
-        match (Run {
-            shape: |swarm| swarm.racing_sends = std::env::var_os("SIM_RACE").is_some(),
-            ..Run::of(seed)
-        })
-        .go_and_explain()
-        {
+        match Run::of(seed).go_and_explain() {
             Ok(report) => {
                 assert!(report.after_heal > 0, "seed {seed} served nobody after the faults");
                 acknowledged += report.acknowledged;
