@@ -22,7 +22,7 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use ottla_cli::{
     kafka_console_consumer, kafka_console_producer, kafka_metadata_quorum, kafka_topics, verify,
 };
@@ -67,17 +67,8 @@ fn main() -> ExitCode {
 }
 
 fn ottla(args: Vec<OsString>) -> ExitCode {
-    // Called through a wrapper, usage lines name the wrapper.
-    let mut command = Ottla::command();
-    if let Ok(called_as) = std::env::var("OTTLA_CALLED_AS") {
-        command = command.mut_subcommand("cluster", |cluster| cluster.display_name(called_as));
-    }
-    let matches = command.get_matches_from(std::iter::once(OsString::from("ottla")).chain(args));
-    let command = match Ottla::from_arg_matches(&matches) {
-        Ok(ottla) => ottla.command,
-        Err(error) => error.exit(),
-    };
-    said(match command {
+    let args = std::iter::once(OsString::from("ottla")).chain(args);
+    said(match Ottla::parse_from(args).command {
         Command::Server(args) => server::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Watch(args) => watch::run(args),

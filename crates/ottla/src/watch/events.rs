@@ -203,7 +203,9 @@ fn broker_events(id: i32, change: &BrokerDelta, now_ms: i64, all: &mut Vec<What>
     };
     let was_serving = old.is_some_and(|broker| !broker.fenced);
     if new.fenced && was_serving {
-        let seen = change.detected_at_ms;
+        // A handover is announced, not noticed.
+        let handover = change.cause == FenceCause::ControlledShutdown;
+        let seen = if handover { 0 } else { change.detected_at_ms };
         all.push(What::BrokerFenced {
             broker: id,
             cause: cause_text(change.cause),
