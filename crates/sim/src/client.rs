@@ -15,6 +15,9 @@ const PRODUCE_US: u64 = 12_000;
 const BACKOFF_US: u64 = 20_000;
 const REQUEST_TIMEOUT_US: u64 = 600_000;
 const POLL_US: u64 = 25_000;
+const DELETE_US: u64 = 150_000;
+/// Committed records that are not deleted.
+const KEPT: Offset = 60;
 
 /// An idempotent producer of one partition.
 #[derive(Debug)]
@@ -271,6 +274,28 @@ impl World {
         }
     }
 
+    // ---- Deleting
+
+    /// DeleteRecords, by whoever leads: not of what producers may have in flight.
+    pub(crate) fn delete_records(&mut self, partition: PartitionIndex) {
+        self.after(DELETE_US, Event::Delete(partition));
+        if self.quiet {
+            return;
+        }
+        for id in self.ids() {
+            let leads = self.held(id, partition).filter(|held| held.replica.as_leader().is_some());
+            let Some(offsets) = leads.map(|held| held.replica.offsets()) else { continue };
+            let offset = offsets.high_watermark - KEPT;
+            if let Some(life) = self.life_of(id).filter(|_| offset > offsets.log_start) {
+                self.disk_mut(id, partition).raise_log_start(offset);
+                let seen = self.ledger.of(partition);
+                seen.deleted = seen.deleted.max(offset);
+                self.step(life, partition, Input::LogStart(offset));
+                self.pump_soon(id, partition);
+            }
+        }
+    }
+
     // ---- Consuming
 
     pub(crate) fn poll(&mut self, number: usize) {
@@ -299,6 +324,13 @@ impl World {
         let (diverging, entries, told) = match read {
             Some(Ok(read)) => read,
             Some(Err(NotReadable::OutOfRange)) => {
+                let log_start = self.disk(id, partition).log_start();
+                if offset < log_start {
+                    // Deleted before it was read: it goes on where the log begins.
+                    self.consumers[number].offset = log_start;
+                    self.consumers[number].last_epoch = None;
+                    return;
+                }
                 let what = format!(
                     "the consumer of partition {partition} is out of range at {offset} on broker \
                      {id}, epoch {epoch}"

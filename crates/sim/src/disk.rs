@@ -38,7 +38,16 @@ pub(crate) struct Disk {
     checkpoint: Offset,
     history: Vec<(LeaderEpoch, Offset)>,
     truncations: u64,
+    /// Below it there are no records, only stand-ins.
+    base: Offset,
+    /// Below it records are deleted, though they may still be there.
+    log_start: Offset,
+    /// What a crash leaves of the log start.
+    start_checkpoint: Offset,
 }
+
+/// Stands where a log that began anew has no record.
+const HOLE: Entry = Entry { epoch: -1, producer: -1, producer_epoch: -1, sequence: -1 };
 
 /// The disk of a partition that a broker has nothing of.
 pub(crate) static NOTHING: Disk = Disk {
@@ -48,6 +57,9 @@ pub(crate) static NOTHING: Disk = Disk {
     checkpoint: 0,
     history: Vec::new(),
     truncations: 0,
+    base: 0,
+    log_start: 0,
+    start_checkpoint: 0,
 };
 
 /// A flush under way.
@@ -59,13 +71,13 @@ pub(crate) struct Flush {
 
 impl Disk {
     pub(crate) fn get(&self, offset: Offset) -> Option<&Entry> {
-        self.entries.get(usize::try_from(offset).ok()?)
+        self.entries.get(usize::try_from(offset).ok()?).filter(|_| offset >= self.base)
     }
 
     /// What lies between two offsets, as far as it is there.
     pub(crate) fn range(&self, from: Offset, to: Offset) -> &[Entry] {
         let to = usize::try_from(to).unwrap_or(0).min(self.entries.len());
-        let from = usize::try_from(from).unwrap_or(0).min(to);
+        let from = usize::try_from(from.max(self.base)).unwrap_or(0).min(to);
         &self.entries[from..to]
     }
 
@@ -88,7 +100,7 @@ impl Disk {
     /// Where a replica begins that is opened on this log.
     pub(crate) fn offsets(&self) -> Offsets {
         Offsets {
-            log_start: 0,
+            log_start: self.log_start,
             high_watermark: self.high_watermark,
             log_end: self.log_end(),
             flushed: self.flushed,
@@ -101,6 +113,32 @@ impl Disk {
 
     pub(crate) fn checkpoint(&mut self) {
         self.checkpoint = self.high_watermark;
+        self.start_checkpoint = self.log_start;
+    }
+
+    pub(crate) fn log_start(&self) -> Offset {
+        self.log_start
+    }
+
+    /// Records below are deleted; the epoch that holds `offset` begins there now.
+    pub(crate) fn raise_log_start(&mut self, offset: Offset) {
+        self.log_start = self.log_start.max(offset);
+        let behind = self.history.partition_point(|(_, start)| *start <= self.log_start);
+        if let Some(first) = behind.checked_sub(1) {
+            self.history.drain(..first);
+            if let Some((_, start)) = self.history.first_mut() {
+                *start = self.log_start;
+            }
+        }
+    }
+
+    /// The log is emptied, and begins again here.
+    pub(crate) fn restart_at(&mut self, offset: Offset) {
+        self.entries = vec![HOLE; usize::try_from(offset).unwrap_or(0)];
+        self.history.clear();
+        (self.base, self.log_start, self.start_checkpoint) = (offset, offset, offset);
+        (self.flushed, self.high_watermark, self.checkpoint) = (offset, offset, offset);
+        self.truncations += 1;
     }
 
     /// An epoch begins at the end; epochs that began there without a record give way.
@@ -131,12 +169,17 @@ impl Disk {
     }
 
     pub(crate) fn truncate(&mut self, offset: Offset) {
+        if offset < self.base {
+            return self.restart_at(offset);
+        }
         let keep = usize::try_from(offset).unwrap_or(0);
         self.entries.truncate(keep);
         self.forget_epochs_from(offset);
         self.flushed = self.flushed.min(offset);
         self.high_watermark = self.high_watermark.min(offset);
         self.checkpoint = self.checkpoint.min(offset);
+        self.log_start = self.log_start.min(offset);
+        self.start_checkpoint = self.start_checkpoint.min(offset);
         self.truncations += 1;
     }
 
@@ -162,6 +205,7 @@ impl Disk {
     /// The process was killed: a log that is opened again is flushed then.
     pub(crate) fn recover(&mut self) {
         self.high_watermark = self.checkpoint;
+        self.log_start = self.start_checkpoint.max(self.base);
         self.flushed = self.log_end();
     }
 
@@ -169,16 +213,17 @@ impl Disk {
     pub(crate) fn lose_power(&mut self, kept: Offset) {
         let keep = kept.clamp(self.flushed, self.log_end());
         self.truncate(keep);
-        let entries = std::mem::take(&mut self.entries);
+        let entries = self.entries.split_off(usize::try_from(self.base).unwrap_or(0));
         self.history.clear();
         for entry in entries {
             self.append(entry);
         }
+        self.raise_log_start(self.log_start);
     }
 
     pub(crate) fn producers(&self) -> ProducerState {
         let mut state = ProducerState::default();
-        for (offset, entry) in (0..).zip(&self.entries) {
+        for (offset, entry) in (self.base..).zip(self.range(self.base, self.log_end())) {
             state.record(&entry.sequenced(), offset, 0);
         }
         state

@@ -103,6 +103,7 @@ pub(crate) enum Event {
         connection: u64,
     },
     Poll(usize),
+    Delete(PartitionIndex),
     // The enemy.
     Fault,
 }

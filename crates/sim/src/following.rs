@@ -30,7 +30,8 @@ impl World {
     }
 
     fn on_leader_data(&mut self, life: Life, message: ToFollower) {
-        let ToFollower { partition, leader_epoch, attempt, high_watermark, outcome } = message;
+        let ToFollower { partition, leader_epoch, attempt, high_watermark, log_start, outcome } =
+            message;
         let takes_anything =
             self.sabotage == Some(Sabotage::TakeStaleData) && matches!(outcome, Sent::Batches(_));
         let Some(held) = self.held(life.broker, partition) else { return };
@@ -52,7 +53,8 @@ impl World {
                 }
                 self.check_appended(life.broker, partition, from);
                 let leader_high_watermark = high_watermark;
-                let input = Input::Received { log_end, leader_high_watermark, leader_log_start: 0 };
+                let leader_log_start = log_start;
+                let input = Input::Received { log_end, leader_high_watermark, leader_log_start };
                 self.step(life, partition, input);
             }
             Sent::Diverging(end) => {
@@ -65,11 +67,10 @@ impl World {
                 self.cut_log(life, partition, point);
             }
             Sent::OutOfRange => {
-                self.check_cut(life.broker, partition, 0);
-                let disk = self.disk_mut(life.broker, partition);
-                disk.truncate(0);
+                self.check_cut(life.broker, partition, log_start);
+                self.disk_mut(life.broker, partition).restart_at(log_start);
                 self.read_producers(life, partition);
-                self.step(life, partition, Input::Restarted(0));
+                self.step(life, partition, Input::Restarted(log_start));
             }
             Sent::Refused => self.ask_later(life, partition, leader_epoch, attempt),
         }

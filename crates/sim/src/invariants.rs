@@ -106,9 +106,11 @@ fn i14_epochs_rise(disk: &Disk, from: Offset) -> Check {
 }
 
 fn i13_identical(left: &Disk, right: &Disk, below: Offset) -> Check {
-    let place = left.range(0, below).iter().zip(right.range(0, below)).position(|(l, r)| l != r);
+    let from = left.log_start().max(right.log_start());
+    let pairs = left.range(from, below).iter().zip(right.range(from, below));
+    let place = pairs.clone().position(|(l, r)| l != r);
     require(place.is_none(), || {
-        let at = place.unwrap_or(0) as Offset;
+        let at = from + place.unwrap_or(0) as Offset;
         format!("they differ at {at}: {:?} and {:?}", left.get(at), right.get(at))
     })
 }
@@ -151,7 +153,7 @@ impl World {
             let disk = self.brokers[&id].disks.get(&partition).unwrap_or(&NOTHING);
             seen.acknowledged
                 .iter()
-                .filter(|(_, (_, acked_in))| *acked_in < epoch)
+                .filter(|(offset, (_, acked_in))| **offset >= seen.deleted && *acked_in < epoch)
                 .find(|(offset, (entry, _))| disk.get(**offset) != Some(entry))
                 .map(|(offset, (entry, _))| (*offset, *entry, disk.get(*offset).copied()))
         };
@@ -213,7 +215,7 @@ impl World {
         }
         let seen = self.ledger.of(partition);
         let disk = self.brokers[&id].disks.get(&partition).unwrap_or(&NOTHING);
-        let mut behind = seen.acknowledged.range(point..);
+        let mut behind = seen.acknowledged.range(point.max(seen.deleted)..);
         let cut = behind.find(|(offset, (entry, _))| disk.get(**offset) == Some(entry));
         let result = require(cut.is_none(), || {
             format!("broker {id} in the ISR of partition {partition} cuts {cut:?} at {point}")
@@ -243,6 +245,8 @@ impl World {
         from: Offset,
         to: Offset,
     ) {
+        // Nobody reads what is deleted.
+        let from = from.max(self.disk(id, partition).log_start());
         let entries = self.disk(id, partition).range(from, to).to_vec();
         for (offset, entry) in (from..).zip(entries) {
             let seen = self.ledger.of(partition);

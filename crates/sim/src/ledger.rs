@@ -21,6 +21,8 @@ pub(crate) struct Seen {
     pub(crate) sequences: HashMap<(i64, i16), i32>,
     /// What was acknowledged to acks=all, and in which leader epoch.
     pub(crate) acknowledged: BTreeMap<Offset, (Entry, LeaderEpoch)>,
+    /// Records below were deleted on command.
+    pub(crate) deleted: Offset,
     /// Who appended under a leader epoch.
     pub(crate) appenders: HashMap<LeaderEpoch, Life>,
     /// The leaders' high watermarks by epoch.

@@ -1,7 +1,7 @@
 //! The streams between followers and leaders: dialling, breaking, and the leader's pump.
 
 use ottla_protocol::ids::{BrokerId, Offset, PartitionIndex};
-use ottla_replication::{Input, Position, Refused, Subscription};
+use ottla_replication::{Input, Offsets, Position, Refused, Subscription};
 
 use crate::event::{Event, Life};
 use crate::sabotage::Sabotage;
@@ -207,6 +207,7 @@ impl World {
                     leader_epoch,
                     attempt,
                     high_watermark: -1,
+                    log_start: -1,
                     outcome: Sent::Refused,
                 },
             );
@@ -215,8 +216,9 @@ impl World {
         let before = held.replica.offsets().high_watermark;
         let mut effects = Vec::new();
         let result = held.replica.subscribe(now_ms, &position, disk.history(), &mut effects);
-        let high_watermark = held.replica.offsets().high_watermark;
-        if result != Err(Refused::Stale) {
+        let Offsets { high_watermark, log_start, .. } = held.replica.offsets();
+        // A late request of an older stream, refused for its epoch, ends nothing.
+        if matches!(result, Ok(_) | Err(Refused::OutOfRange)) {
             held.feeds.retain(|feed| feed.follower != position.follower);
         }
         let outcome = match result {
@@ -227,7 +229,7 @@ impl World {
                     leader_epoch,
                     attempt,
                     next: log_end,
-                    told_high_watermark: -1,
+                    told: (-1, -1),
                 });
                 None
             }
@@ -238,8 +240,14 @@ impl World {
         match outcome {
             None => self.pump_stream_soon(id),
             Some(outcome) => {
-                let reply =
-                    ToFollower { partition, leader_epoch, attempt, high_watermark, outcome };
+                let reply = ToFollower {
+                    partition,
+                    leader_epoch,
+                    attempt,
+                    high_watermark,
+                    log_start,
+                    outcome,
+                };
                 self.send_down(id, reply);
             }
         }
@@ -293,20 +301,42 @@ impl World {
             let broker = self.broker_mut(leader.broker);
             let held = broker.process.as_mut().and_then(|it| it.replicas.get_mut(&partition));
             let (Some(held), Some(disk)) = (held, broker.disks.get(&partition)) else { continue };
-            let high_watermark = held.replica.offsets().high_watermark;
-            let Some(feed) = held.feeds.iter_mut().find(|feed| feed.stream == id) else { continue };
+            let Offsets { high_watermark, log_start, .. } = held.replica.offsets();
+            let Some(place) = held.feeds.iter().position(|feed| feed.stream == id) else {
+                continue;
+            };
+            let feed = &mut held.feeds[place];
+            let (leader_epoch, attempt) = (feed.leader_epoch, feed.attempt);
+            if feed.next < log_start {
+                // What it is to be sent next is deleted: it begins anew.
+                held.feeds.remove(place);
+                let outcome = Sent::OutOfRange;
+                self.send_down(
+                    id,
+                    ToFollower {
+                        partition,
+                        leader_epoch,
+                        attempt,
+                        high_watermark,
+                        log_start,
+                        outcome,
+                    },
+                );
+                continue;
+            }
             let batches = disk.range(feed.next, feed.next + count).to_vec();
-            if batches.is_empty() && feed.told_high_watermark == high_watermark {
+            if batches.is_empty() && feed.told == (high_watermark, log_start) {
                 continue;
             }
             feed.next += batches.len() as Offset;
-            feed.told_high_watermark = high_watermark;
+            feed.told = (high_watermark, log_start);
             more |= feed.next < disk.log_end();
             let message = ToFollower {
                 partition,
-                leader_epoch: feed.leader_epoch,
-                attempt: feed.attempt,
+                leader_epoch,
+                attempt,
                 high_watermark,
+                log_start,
                 outcome: Sent::Batches(batches),
             };
             self.send_down(id, message);

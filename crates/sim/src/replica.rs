@@ -49,8 +49,7 @@ impl World {
                     self.disk_mut(id, partition).set_high_watermark(offset);
                     self.pump_soon(id, partition);
                 }
-                // No log start moves here.
-                Effect::LogStart(_) => {}
+                Effect::LogStart(offset) => self.disk_mut(id, partition).raise_log_start(offset),
                 Effect::WakeAt(at_ms) => {
                     let at_us = u64::try_from(at_ms).unwrap_or(0).saturating_mul(1000);
                     self.at(at_us, Event::Tick(life, partition));

@@ -30,6 +30,7 @@ pub(crate) struct ToFollower {
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) attempt: u32,
     pub(crate) high_watermark: Offset,
+    pub(crate) log_start: Offset,
     pub(crate) outcome: Sent,
 }
 
@@ -68,7 +69,7 @@ pub(crate) struct Feed {
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) attempt: u32,
     pub(crate) next: Offset,
-    pub(crate) told_high_watermark: Offset,
+    pub(crate) told: (Offset, Offset),
 }
 
 /// A follower's need of a stream to one leader.

@@ -42,6 +42,8 @@ pub struct Swarm {
     pub slow_disks: bool,
     /// What a broker sends to its leader is overtaken by what it sends next.
     pub racing_sends: bool,
+    /// Records are deleted on command (DeleteRecords).
+    pub deletes: bool,
     /// Clients lose answers and connections.
     pub bad_clients: bool,
     /// The longest delay of a message, microseconds.
@@ -75,11 +77,13 @@ impl Swarm {
             bad_calls: on(),
             slow_disks: on(),
             racing_sends: on(),
+            deletes: false,
             bad_clients: on(),
             max_delay_us: 0,
             fault_every_us: 0,
             fault_phase_us: 0,
         };
+        swarm.deletes = dice.one_in(3);
         swarm.partitions = dice.between(1, 3) as i32;
         if dice.one_in(4) {
             swarm.replication_factor = brokers;

@@ -122,6 +122,9 @@ impl World {
                 self.producers.push(Producer::new(self.producers.len(), partition, acks_all));
             }
             self.consumers.push(Consumer::new(partition));
+            if self.swarm.deletes {
+                self.after(1000, Event::Delete(partition));
+            }
         }
         for producer in 0..self.producers.len() {
             self.after(1000, Event::Producer(producer));
@@ -227,6 +230,7 @@ impl World {
                 self.lose_connection(producer, connection);
             }
             Event::Poll(consumer) => self.poll(consumer),
+            Event::Delete(partition) => self.delete_records(partition),
             Event::Fault => self.fault(),
         }
     }
