@@ -16,8 +16,6 @@ const BACKOFF_US: u64 = 20_000;
 const REQUEST_TIMEOUT_US: u64 = 600_000;
 const POLL_US: u64 = 25_000;
 const DELETE_US: u64 = 150_000;
-/// Committed records that are not deleted.
-const KEPT: Offset = 60;
 
 /// An idempotent producer of one partition.
 #[derive(Debug)]
@@ -276,7 +274,22 @@ impl World {
 
     // ---- Deleting
 
-    /// DeleteRecords, by whoever leads: not of what producers may have in flight.
+    /// The last record of each producer that its client has heard of stays: a replica that begins anew
+    /// behind it would not know the producer, and take what it sends again for new, as in Kafka.
+    fn deletable(&self, id: BrokerId, partition: PartitionIndex) -> Offset {
+        let disk = self.disk(id, partition);
+        let high_watermark = disk.offsets().high_watermark;
+        let heard_of = |producer: &Producer| {
+            let next = producer.pending.front().copied().unwrap_or(producer.next_sequence);
+            let last = producer.entry(next - 1).record();
+            let mut behind = (disk.log_start()..high_watermark).rev();
+            behind.find(|offset| disk.get(*offset).is_some_and(|entry| entry.record() == last))
+        };
+        let ours = self.producers.iter().filter(|producer| producer.partition == partition);
+        ours.map(|producer| heard_of(producer).unwrap_or(0)).min().unwrap_or(0)
+    }
+
+    /// DeleteRecords, by whoever leads.
     pub(crate) fn delete_records(&mut self, partition: PartitionIndex) {
         self.after(DELETE_US, Event::Delete(partition));
         if self.quiet {
@@ -285,7 +298,7 @@ impl World {
         for id in self.ids() {
             let leads = self.held(id, partition).filter(|held| held.replica.as_leader().is_some());
             let Some(offsets) = leads.map(|held| held.replica.offsets()) else { continue };
-            let offset = offsets.high_watermark - KEPT;
+            let offset = self.deletable(id, partition);
             if let Some(life) = self.life_of(id).filter(|_| offset > offsets.log_start) {
                 self.disk_mut(id, partition).raise_log_start(offset);
                 let seen = self.ledger.of(partition);

@@ -36,7 +36,8 @@ impl World {
             self.sabotage == Some(Sabotage::TakeStaleData) && matches!(outcome, Sent::Batches(_));
         let Some(held) = self.held(life.broker, partition) else { return };
         let follows = held.replica.leader().is_some_and(|leader| leader != life.broker);
-        if !held.replica.expects(leader_epoch, attempt) && !(takes_anything && follows) {
+        let expected = held.replica.expects(leader_epoch, attempt);
+        if !(expected || (takes_anything && follows)) {
             return;
         }
         match outcome {

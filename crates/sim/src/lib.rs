@@ -104,7 +104,9 @@ impl Run {
     }
 
     /// Runs it, and says what happened.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Something did not hold.
     pub fn go_with_trace(&self) -> (Result<Report, Box<Failure>>, Vec<String>) {
         let mut world = World::new(self.seed, self.sabotage, self.trace, self.shape);
         let ended = catch_unwind(AssertUnwindSafe(|| run(&mut world)));
