@@ -177,6 +177,8 @@ pub(crate) fn run(bootstrap: &str, args: &BlastArgs) -> anyhow::Result<Value> {
     }
     let seconds = started.elapsed().as_secs_f64();
     let bytes = requests * (count * args.size) as u64;
-    Ok(json!({"mb_per_s": bytes as f64 / seconds / 1e6, "requests_per_s": requests as f64 / seconds,
-        "total_bytes": bytes, "ack": latency(samples)}))
+    Ok(
+        json!({"mb_per_s": bytes as f64 / seconds / 1e6, "requests_per_s": requests as f64 / seconds,
+        "total_bytes": bytes, "ack": latency(samples)}),
+    )
 }

@@ -86,8 +86,8 @@ pub(crate) fn run(bootstrap: &str, args: &E2eArgs) -> anyhow::Result<Value> {
             .send(BaseRecord::<(), [u8]>::to(&args.topic).payload(&payload))
             .map_err(|(error, _)| error)?;
     }
-    let behind_ms = clock.elapsed().as_millis() as i64
-        - ((first_us + count * interval_us) / 1000) as i64;
+    let behind_ms =
+        clock.elapsed().as_millis() as i64 - ((first_us + count * interval_us) / 1000) as i64;
     producer.flush(Duration::from_secs(30))?;
     std::thread::sleep(Duration::from_millis(300));
     done.store(true, Ordering::Relaxed);

@@ -89,10 +89,7 @@ pub(crate) fn run(bootstrap: &str, args: &PutArgs) -> anyhow::Result<Value> {
             let mut record: BaseRecord<'_, (), [u8], usize> =
                 BaseRecord::with_opaque_to(&args.topic, sent).payload(&payload);
             while let Err((error, back)) = producer.send(record) {
-                if !matches!(
-                    error,
-                    KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)
-                ) {
+                if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
                     return Err(error.into());
                 }
                 std::thread::sleep(Duration::from_micros(200));

@@ -79,9 +79,9 @@ pub(crate) fn create(bootstrap: &str, args: &CreateArgs) -> anyhow::Result<Value
         let metadata = consumer.fetch_metadata(Some(&args.topic), Duration::from_secs(10))?;
         let full = metadata.topics().iter().all(|t| {
             t.partitions().len() == args.partitions as usize
-                && t.partitions().iter().all(|p| {
-                    p.leader() >= 0 && p.isr().len() == args.replication_factor as usize
-                })
+                && t.partitions()
+                    .iter()
+                    .all(|p| p.leader() >= 0 && p.isr().len() == args.replication_factor as usize)
         });
         if full {
             break;

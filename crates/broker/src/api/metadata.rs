@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ottla_metadata::proposal::{CreateTopics, NewTopic};
 use ottla_metadata::{Image, Proposal, Reply, Topic};
@@ -12,8 +13,7 @@ use ottla_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use ottla_protocol::messages::{MetadataRequest, MetadataResponse};
-
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use super::lookup::{self, PartitionView};
 use super::{Context, admin_deadline, text};
@@ -26,6 +26,9 @@ const KNOWS_OFFLINE: i16 = 1;
 const BY_ID: i16 = 12;
 /// So many topics can be created by one request.
 const MAX_CREATED: usize = 1_000;
+/// The kernel closes a dead process's connections one after the other: a client may have lost its own, and
+/// ask who leads now, this much sooner than this broker loses its replica stream.
+const SUSPICION_ARRIVES: Duration = Duration::from_millis(3);
 /// A client that waits for its new topic waits at most so long for it.
 const CREATE_TIMEOUT_MS: i32 = 5_000;
 
@@ -60,6 +63,7 @@ pub(super) async fn handle(context: Context, request: MetadataRequest) -> Metada
 async fn settled(context: &Context, wanted: Option<&[MetadataRequestTopic]>) -> Arc<Image> {
     let metadata = &context.broker.metadata;
     let mut changes = metadata.subscribe();
+    let mut first_look = true;
     loop {
         changes.mark_unchanged();
         let image = metadata.snapshot();
@@ -72,6 +76,13 @@ async fn settled(context: &Context, wanted: Option<&[MetadataRequestTopic]>) -> 
             partitions.filter_map(|partition| partition.leader).collect();
         leaders.sort_unstable();
         leaders.dedup();
+        if std::mem::take(&mut first_look)
+            && wanted.is_some()
+            && leaders.iter().any(|leader| *leader != context.broker.id)
+        {
+            sleep(SUSPICION_ARRIVES).await;
+            continue;
+        }
         let partitions = &context.broker.partitions;
         let suspected = leaders.iter().filter_map(|leader| partitions.suspected_until(*leader));
         let Some(until) = suspected.max() else { return image };
