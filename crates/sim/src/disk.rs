@@ -205,7 +205,9 @@ impl Disk {
     /// The process was killed: a log that is opened again is flushed then.
     pub(crate) fn recover(&mut self) {
         self.high_watermark = self.checkpoint;
-        self.log_start = self.start_checkpoint.max(self.base);
+        // Epochs that begin later than the log were cut with it: what lies before them stays deleted.
+        let known = self.history.first().map_or(0, |(_, start)| *start);
+        self.log_start = self.start_checkpoint.max(self.base).max(known.min(self.log_end()));
         self.flushed = self.log_end();
     }
 
