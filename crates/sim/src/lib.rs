@@ -6,6 +6,7 @@
 //! phase of faults, in which the invariants must hold, and one of peace, in which the cluster must heal.
 //! Never shipped.
 
+mod audit;
 mod broker;
 mod calls;
 mod client;
