@@ -169,6 +169,8 @@ async fn a_broker_that_came_back_leads_again_without_being_asked() {
     let admin = cluster.admin().await;
     wait_until(&admin, "t", "has another leader", |now| now.leader.is_some_and(|id| id != 2)).await;
     cluster.node(2).start();
+    wait_until(&admin, "t", "has all replicas in sync", |now| now.isr.len() == 3).await;
+    // 15 s to settle and up to 5 s until the next look: these have a deadline of their own.
     wait_until(&admin, "t", "is led by broker 2", |now| now.leader == Some(2)).await;
 }
 

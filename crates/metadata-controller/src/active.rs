@@ -1,6 +1,7 @@
 //! The active controller's one writer: wishes come in, are planned on the committed image, committed as one
 //! batch, and answered once that is applied.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub(crate) enum Wish {
     Fence(BrokerId, BrokerEpoch, FenceCause, TimestampMs),
     Unfence(BrokerId, BrokerEpoch),
     ControlledShutdown(BrokerId, BrokerEpoch),
-    /// Leaderships go back to the preferred leaders.
-    Balance,
+    /// Leaderships go back to the preferred leaders among these.
+    Balance(BTreeSet<BrokerId>),
 }
 
 /// What became of it.
@@ -212,7 +213,10 @@ fn plan_wish(
         Wish::ControlledShutdown(id, epoch) => {
             (brokers::controlled_shutdown(image, limits, id, epoch)?.records, Answer::Done)
         }
-        Wish::Balance => (plan::balance::preferred(image, limits).records, Answer::Done),
+        Wish::Balance(settled) => {
+            let plan = plan::balance::preferred(image, limits, |id| settled.contains(&id));
+            (plan.records, Answer::Done)
+        }
     })
 }
 

@@ -54,7 +54,13 @@ impl Node {
         ControllerError::Store { dir: self.options.dir.clone(), reason }
     }
 
+    /// The controller cannot go on. Once it was told to stop that is no failure: its parts see one
+    /// another go.
     pub(crate) fn fail(&self, error: ControllerError) {
+        if self.stop.is_cancelled() {
+            tracing::debug!("while stopping: {error}");
+            return;
+        }
         tracing::error!("{error}");
         self.failure.send_replace(Some(Arc::new(error)));
     }
@@ -126,7 +132,8 @@ async fn reign(
     // when its controller was last heard.
     let contact = predecessor.and_then(|id| Some((id, clock.at(node.quorum.last_contact(id)?))));
     tasks.spawn(watch.run(contact.into_iter().collect::<BTreeMap<_, _>>()));
-    node.active.send_replace(Some(Active { wishes: wishes.clone(), sessions, over }));
+    let active = Active { wishes: wishes.clone(), sessions: sessions.clone(), over };
+    node.active.send_replace(Some(active));
     tracing::info!(term, "the active controller");
     let balance = async {
         let Some(interval) = node.options.balance_interval else {
@@ -134,7 +141,8 @@ async fn reign(
         };
         loop {
             tokio::time::sleep(interval).await;
-            if let Err(error) = wishes.bring(Wish::Balance).await {
+            let settled = sessions.settled().await;
+            if let Err(error) = wishes.bring(Wish::Balance(settled)).await {
                 tracing::debug!(%error, "leaderships were not balanced");
             }
         }

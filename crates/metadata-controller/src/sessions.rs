@@ -1,11 +1,11 @@
 //! The shell around `liveness`: streams, dials and proposals.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tonic::Code;
 
 use ottla_metadata::Broker;
@@ -32,6 +32,7 @@ pub(crate) type Answers = mpsc::Sender<Result<proto::BeatReply, tonic::Status>>;
 
 enum Event {
     Opened(SessionId, BrokerId, BrokerEpoch, Answers),
+    Settled(oneshot::Sender<BTreeSet<BrokerId>>),
     Other(Input),
 }
 
@@ -71,6 +72,13 @@ impl Sessions {
 
     pub(crate) async fn registered(&self, id: BrokerId, epoch: BrokerEpoch, at: MetadataOffset) {
         self.send(Event::Other(Input::Registered(id, epoch, at))).await;
+    }
+
+    /// The brokers that may be given leadership unasked; none when the controller is not active any more.
+    pub(crate) async fn settled(&self) -> BTreeSet<BrokerId> {
+        let (answer, settled) = oneshot::channel();
+        self.send(Event::Settled(answer)).await;
+        settled.await.unwrap_or_default()
     }
 
     async fn send(&self, event: Event) {
@@ -125,6 +133,12 @@ impl Watch {
                     Some(Event::Opened(session, id, epoch, answers)) => {
                         self.answers.insert(session, answers);
                         Input::Opened(session, id, epoch)
+                    }
+                    Some(Event::Settled(answer)) => {
+                        self.step(Input::Tick);
+                        // Whoever asked may have gone.
+                        let _ = answer.send(self.liveness.settled(self.clock.now()));
+                        continue;
                     }
                     Some(Event::Other(input)) => input,
                     None => return,

@@ -172,7 +172,7 @@ impl Model {
             Step::Stop(id) => self.stop(id),
             Step::Restart(id) => self.restart(id),
             Step::Balance => {
-                let plan = balance::preferred(&self.image, &self.limits);
+                let plan = balance::preferred(&self.image, &self.limits, |_| true);
                 self.commit(plan.records);
             }
         }

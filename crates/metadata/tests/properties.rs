@@ -188,7 +188,7 @@ fn records(image: &Image, limits: &Limits, seed: u128, step: &Step) -> Vec<Recor
             let partitions = vec![(topic_name(topic).into(), partition)];
             Ok(propose(-1, &Proposal::ElectLeaders(ElectLeaders { election_type, partitions })))
         }
-        Step::Balance => Ok(balance::preferred(image, limits).records),
+        Step::Balance => Ok(balance::preferred(image, limits, |_| true).records),
         Step::ProducerIds(id) => Ok(propose(id, &Proposal::AllocateProducerIds)),
     }
     .unwrap_or_default()

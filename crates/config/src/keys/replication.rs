@@ -62,7 +62,8 @@ pub(super) const KEYS: &[Key] = &[
         "leader.imbalance.check.interval.seconds",
         Kind::Long,
         "How often partitions are looked for that their preferred replica does \
-         not lead.",
+         not lead. A broker gets leadership back once it has been unfenced for 15 s: \
+         its clients have reconnected by then.",
     )
     .default("5")
     .kafkas("300")

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_metadata::{Broker, FenceCause, Image};
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset};
@@ -25,6 +25,10 @@ const ASK_AGAIN_MS: Millis = 1000;
 const MAX_GAP_MS: Millis = 400;
 /// How long a broker that has handed everything over waits for the others to hear of it.
 const HANDOVER_PATIENCE_MS: Millis = 500;
+/// A broker that has been unfenced for so long may be given leadership back unasked. While it was down its
+/// clients retried ever less often, librdkafka's at last every 10 s (`reconnect.backoff.max.ms`): who is not
+/// connected again when leadership moves has a gap until then. Half as much again is for connecting.
+const SETTLED_AFTER_MS: Millis = 15_000;
 
 /// What a broker says in a beat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -117,6 +121,8 @@ struct Watched {
     suspected_at: Option<Millis>,
     dialling: bool,
     redial_at: Option<Millis>,
+    /// Since when the image says, without a break, that it is unfenced.
+    unfenced_since: Option<Millis>,
     /// What was last proposed about it, and when.
     asked: Option<(Asked, Millis)>,
     /// Since when, and at which offset, the image says that it shuts down.
@@ -135,6 +141,7 @@ impl Watched {
             suspected_at: None,
             dialling: false,
             redial_at: None,
+            unfenced_since: None,
             asked: None,
             shutting_down: None,
             may_stop: false,
@@ -207,6 +214,15 @@ impl Liveness {
             .min(now + MAX_GAP_MS / 4)
     }
 
+    /// The brokers that have been unfenced for [`SETTLED_AFTER_MS`] without a break, as seen here.
+    pub(crate) fn settled(&self, now: Millis) -> BTreeSet<BrokerId> {
+        let has_settled = |watched: &Watched| {
+            watched.unfenced_since.is_some_and(|since| now >= since + SETTLED_AFTER_MS)
+        };
+        let settled = self.brokers.iter().filter(|(_, watched)| has_settled(watched));
+        settled.map(|(id, _)| *id).collect()
+    }
+
     fn registration(&mut self, id: BrokerId, epoch: BrokerEpoch) -> Option<&mut Watched> {
         self.brokers.get_mut(&id).filter(|broker| broker.epoch == epoch)
     }
@@ -231,6 +247,8 @@ impl Liveness {
                 .brokers
                 .entry(*id)
                 .or_insert_with(|| Watched::new(now, broker, image.offset()));
+            watched.unfenced_since =
+                (!broker.fenced).then(|| watched.unfenced_since.unwrap_or(now));
             if broker.in_controlled_shutdown && watched.shutting_down.is_none() {
                 watched.shutting_down = Some((now, image.offset()));
             }

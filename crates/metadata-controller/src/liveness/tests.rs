@@ -224,3 +224,30 @@ fn the_controllers_own_pause_fences_nobody() {
     script.ticks([100, 200, 9000, 9100]);
     assert_eq!(script.said(), [""; 0]);
 }
+
+#[test]
+fn a_broker_settles_when_it_was_unfenced_for_long_without_a_break() {
+    let mut script = Script::new();
+    let settled =
+        |script: &Script, now| script.liveness.settled(now).into_iter().collect::<Vec<_>>();
+    script.at(1000, Input::Activated(BTreeMap::new()));
+    assert_eq!(
+        settled(&script, 1000 + SETTLED_AFTER_MS - 1),
+        [0; 0],
+        "counted from the activation"
+    );
+    assert_eq!(settled(&script, 1000 + SETTLED_AFTER_MS), [1, 2]);
+    // Neither a broken session nor the controller's own pause is a break; a fence is, and a new registration.
+    script.at(1100, Input::Opened(1, 1, 1)).at(9000, Input::Closed(1, 1));
+    assert_eq!(settled(&script, 1000 + SETTLED_AFTER_MS), [1, 2]);
+    script.commit(vec![standing(1, 1, true, false)]);
+    script.ticks([10_000]);
+    script.commit(vec![standing(1, 1, false, false), register(2, 5)]);
+    script.ticks([11_000]);
+    assert_eq!(settled(&script, 11_000 + SETTLED_AFTER_MS - 1), [0; 0]);
+    assert_eq!(settled(&script, 11_000 + SETTLED_AFTER_MS), [1], "broker 2 is fenced");
+    script.commit(vec![standing(2, 5, false, false)]);
+    script.ticks([20_000]);
+    assert_eq!(settled(&script, 20_000 + SETTLED_AFTER_MS - 1), [1]);
+    assert_eq!(settled(&script, 20_000 + SETTLED_AFTER_MS), [1, 2]);
+}

@@ -1,19 +1,29 @@
 //! `auto.leader.rebalance.enable`: leaderships go back to the preferred leaders.
 
+use ottla_protocol::ids::BrokerId;
+
 use super::draft::Draft;
 use super::{Limits, Plan};
 use crate::election::{Change, Election};
 use crate::image::{Image, Partition};
 
-/// Gives leadership back wherever the preferred leader is in sync and active, at most
-/// `max_partitions_per_request` at a time. The reply is how many leaders change.
+/// Gives leadership back wherever the preferred leader is in sync, active and `is_settled`: back for so long
+/// that its clients have found it again. At most `max_partitions_per_request` at a time; the reply is how
+/// many leaders change.
 #[must_use]
-pub fn preferred(image: &Image, limits: &Limits) -> Plan<usize> {
+pub fn preferred(
+    image: &Image,
+    limits: &Limits,
+    is_settled: impl Fn(BrokerId) -> bool,
+) -> Plan<usize> {
     let mut draft = Draft::new(image, limits);
     let mut changed = 0;
     for topic in image.topics() {
         for (&index, partition) in &topic.partitions {
-            if changed < limits.max_partitions_per_request && is_imbalanced(image, partition) {
+            if changed < limits.max_partitions_per_request
+                && is_imbalanced(image, partition)
+                && partition.preferred_leader().is_some_and(&is_settled)
+            {
                 draft.change(topic, index, Change::elect(partition, Election::Preferred));
                 changed += 1;
             }

@@ -89,7 +89,9 @@ impl Cluster {
             "alter-isr" => self.alter_isr(words, out),
             "elect" => self.elect(&words, out),
             "balance" => {
-                let plan = balance::preferred(&self.image, &self.limits);
+                let settled = words.named.get("settled").map(|text| ids(text, ','));
+                let is_settled = |id| settled.as_ref().is_none_or(|settled| settled.contains(&id));
+                let plan = balance::preferred(&self.image, &self.limits, is_settled);
                 let reply = format!("{} leaders change", plan.reply);
                 self.commit(Plan { records: plan.records, reply }, out);
             }
