@@ -95,7 +95,12 @@ impl Log {
         }
 
         let first = log.segments().next().map_or(0, |segment| segment.base_offset);
-        let log_start = stored_start.unwrap_or(0).max(first);
+        // Only a raised log start lets the epochs on disk begin above the first segment. They may have
+        // been written when its checkpoint was not; with the old log start they would tell a follower
+        // that records of the dropped epochs belong to this history.
+        let first_known = stored_epochs.iter().flat_map(|stored| stored.entries().first());
+        let first_known = first_known.map(|(_, start)| *start).next().unwrap_or(0);
+        let log_start = stored_start.unwrap_or(0).max(first).max(first_known);
         log.shared.log_start.store(log_start.min(log.log_end), Ordering::Release);
         if log_start > log.log_end {
             // Records were deleted up to an offset that the log has lost since.

@@ -258,3 +258,22 @@ fn epochs_survive_two_crashes_in_a_row() {
     drop(log);
     assert_eq!(site.log().epochs().entries(), [(0, 9)]);
 }
+
+#[test]
+fn a_raised_log_start_that_no_checkpoint_knows_is_known_by_the_epochs() {
+    let site = Site::new(small());
+    let mut log = site.log();
+    fill(&mut log, 10);
+    log.assign_epoch(1);
+    let in_epoch_1 = log.log_end();
+    log.append(&batch(in_epoch_1, 2, 1, 7)).expect("an append");
+    log.increment_log_start(in_epoch_1).expect("within the log");
+    log.assign_epoch(2);
+    log.append(&batch(log.log_end(), 2, 2, 7)).expect("an append");
+    // Writes the epochs, which begin at the new log start; the checkpoint of log starts is not due yet.
+    log.flush().expect("a flush");
+    drop(log);
+    let log = site.log();
+    assert_eq!(log.log_start(), in_epoch_1);
+    assert_eq!(log.epochs().entries().first(), Some(&(1, in_epoch_1)));
+}
