@@ -114,6 +114,7 @@ async fn a_node_is_configured_by_its_environment_alone() {
     let meta = std::fs::read_to_string(dir.path().join("logs/meta.properties")).expect("written");
     assert!(meta.contains(&format!("cluster.id={id}")), "{meta}");
     assert!(node.stop().success());
+    assert!(!node.log().contains("ERROR"), "a stop that was asked for: {}", node.log());
 }
 
 #[test]
