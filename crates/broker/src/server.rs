@@ -322,6 +322,8 @@ impl BrokerHandle {
     /// Like [`BrokerHandle::shutdown`], but hands nothing over first. Log directories are not marked as
     /// cleanly stopped if one of them has failed.
     pub async fn stop_now(self) {
+        // They stand for good otherwise, and hold their connections open.
+        self.partitions.end_streams();
         self.serving.end().await;
         let partitions = self.partitions.clone();
         let broken = partitions.storage_failure().now_or_never().is_some();

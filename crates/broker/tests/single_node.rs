@@ -5,6 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use futures::StreamExt;
 use ottla_protocol::api::{ApiKey, TABLE};
 use ottla_protocol::messages::alter_configs_request::AlterConfigsResource as ReplacedResource;
 use ottla_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -24,6 +25,7 @@ use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use ottla_protocol::messages::*;
 use ottla_protocol::record::{Compression, RecordBatchBuilder, decode_records};
 use ottla_protocol::{ErrorCode, StrBytes, frame};
+use ottla_rpc::replication::{FromFollower, Hello};
 use support::controller::FakeController;
 use support::{LIMIT, TestBroker, Wire, start};
 
@@ -552,4 +554,26 @@ async fn records_and_topics_survive_a_restart() {
         assert!(Instant::now() < deadline, "{:?}", ErrorCode::from_code(data.error_code));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_stays_connected_does_not_delay_the_stop() {
+    let (broker, _wire) = one("").await;
+    let (host, port) = (broker.address.ip().to_string(), broker.address.port());
+    let channel = ottla_rpc::connect(&host, port, &ottla_rpc::ChannelOptions::default()).await;
+    let hello = Hello {
+        cluster_id: broker.handle.partitions().cluster_id().unwrap_or_default(),
+        follower_id: 2,
+        follower_epoch: 1,
+        leader_id: 1,
+    };
+    let hello = FromFollower { hello: Some(hello), ..FromFollower::default() };
+    let outbound = futures::stream::iter([hello]).chain(futures::stream::pending());
+    let mut client = ottla_rpc::replication_client(channel.expect("connects"));
+    let mut inbound = client.replicate(outbound).await.expect("a stream").into_inner();
+    let begun = Instant::now();
+    broker.handle.stop_now().await;
+    // Connections that do not end are waited for a second.
+    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert!(matches!(inbound.message().await, Ok(None)));
 }
