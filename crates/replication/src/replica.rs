@@ -185,6 +185,12 @@ impl Replica {
             return Err(Refused::Stale);
         }
         let Position { log_end, last_epoch, .. } = *position;
+        // Where its last epoch ended here went with the deleted records, so nothing it holds can be
+        // compared: it begins anew. A log that is whole from 0 on knows that it never had that epoch.
+        let is_forgotten = last_epoch >= 0 && history.first().is_some_and(|it| it.0 > last_epoch);
+        if is_forgotten && offsets.log_start > 0 {
+            return Err(Refused::OutOfRange);
+        }
         if let Some(end) = leader_epoch::diverging(history, offsets.log_end, last_epoch, log_end)
             .filter(|_| last_epoch >= 0)
         {

@@ -399,6 +399,24 @@ fn a_follower_is_fenced_by_epoch_and_answered_with_the_diverging_point() {
 }
 
 #[test]
+fn a_follower_whose_epochs_the_leader_has_all_deleted_begins_anew() {
+    let log = Offsets { log_start: 20, high_watermark: 30, log_end: 30, flushed: 30 };
+    let mut play = Play::with_log(1, log);
+    play.history = vec![(2, 20)];
+    play.lead(&[1, 2, 3]);
+    // Where its epoch 1 ended in the leader's log is not known any more: whether what it holds of it was
+    // ever the leader's cannot be told, nor what its producers remember of it.
+    for (attempt, log_end) in [(1, 20), (2, 25), (3, 10)] {
+        let position = Position { last_epoch: 1, ..play.position(2, attempt, log_end) };
+        assert_eq!(play.subscribe(position).0, Err(Refused::OutOfRange), "{log_end}");
+    }
+    let position = Position { last_epoch: 2, ..play.position(2, 4, 25) };
+    assert_eq!(play.subscribe(position).0, Ok(Subscription::Stream));
+    // An empty one at the leader's log start has nothing to doubt.
+    assert_eq!(play.subscribe(play.position(3, 1, 20)).0, Ok(Subscription::Stream));
+}
+
+#[test]
 fn a_follower_truncates_before_it_raises_its_high_watermark() {
     let log = Offsets { log_end: 30, flushed: 30, ..Offsets::default() };
     let mut play = Play::with_log(WRITTEN, log);
