@@ -15,12 +15,9 @@ pub enum LogError {
     /// The bytes given are not whole, well-formed batches that continue the log. Nothing was written.
     #[error("{partition}: the batches do not continue the log at offset {log_end}: {what}")]
     InvalidBatches { partition: TopicPartition, log_end: Offset, what: String },
-    /// No space is left on the device. The log is unchanged and usable.
-    #[error("no space left on the device of {}: free some, or lower log.retention.*", path.display())]
-    DiskFull { path: PathBuf },
     /// A write or a flush failed, now or before: nothing in this directory can be trusted to be
-    /// stored any more, and everything is refused until a restart.
-    #[error("storage failure in {}: {reason}", dir.display())]
+    /// stored any more, and everything is refused until a restart. The reason names the file.
+    #[error("{reason}")]
     StorageFailed { dir: PathBuf, reason: Arc<str> },
     /// Bytes that were stored before do not read back as they should. Nothing was changed.
     #[error("{} is damaged at position {position}: {what}", path.display())]

@@ -108,6 +108,7 @@ fn work(queue: &Queue) {
                     && let Err(error) = dir.checkpoint_recovery_points()
                 {
                     tracing::error!(%error, "cannot write the recovery points");
+                    partition.shared.note_failure(&error);
                 }
             }
             Err(error) => {
@@ -179,6 +180,13 @@ pub(super) fn close(partition: &Arc<Partition>) -> Result<(), LogError> {
 }
 
 impl Shared {
+    /// Tells the broker, if `error`, met outside of a partition's lock, says that a log directory has failed.
+    pub(super) fn note_failure(self: &Arc<Self>, error: &LogError) {
+        if let LogError::StorageFailed { .. } = error {
+            self.storage_failed(&error.to_string());
+        }
+    }
+
     /// A log directory has failed: its partitions serve nobody any more, and the broker is told.
     pub(super) fn storage_failed(self: &Arc<Self>, reason: &str) {
         if self.failure.send_if_modified(|failure| {

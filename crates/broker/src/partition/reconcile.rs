@@ -146,6 +146,7 @@ impl Partitions {
                 Ok(created) => logs.extend(wanted.into_iter().zip(created)),
                 Err(error) => {
                     tracing::error!(%error, partitions = wanted.len(), "cannot create partitions");
+                    self.shared.note_failure(&error);
                 }
             }
         }
@@ -242,7 +243,10 @@ impl Partitions {
                     let at_ms = self.shared.clock.now_ms().saturating_add(delay_ms);
                     self.disks.upkeep.remove_later(deleted, at_ms);
                 }
-                Err(error) => tracing::error!(%error, "cannot delete partitions"),
+                Err(error) => {
+                    tracing::error!(%error, "cannot delete partitions");
+                    self.shared.note_failure(&error);
+                }
             }
         }
     }
@@ -260,6 +264,7 @@ impl Partitions {
                 && let Err(error) = dir.set_aside_many(logs)
             {
                 tracing::error!(%error, "cannot set strays aside");
+                self.shared.note_failure(&error);
             }
         }
     }

@@ -105,6 +105,9 @@ impl Partitions {
                     "a partition's log cannot be loaded and is left as it is");
                 unreadable.insert(failure.topic_partition);
             }
+            if let Some(reason) = dir.failure() {
+                return Err(StartError(reason.to_string()));
+            }
             for log in report.logs {
                 let partition = log.topic_partition().partition;
                 unclaimed.insert(TopicIdPartition::new(log.topic_id(), partition), log);

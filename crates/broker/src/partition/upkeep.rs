@@ -112,6 +112,7 @@ fn for_each_dir(partitions: &Partitions, job: impl Fn(&ottla_log::LogDir) -> Res
     for dir in partitions.disks.dirs.iter().filter(|dir| dir.failure().is_none()) {
         if let Err(error) = job(dir) {
             tracing::error!(%error, "cannot write a checkpoint");
+            partitions.shared.note_failure(&error);
         }
     }
 }

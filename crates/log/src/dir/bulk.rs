@@ -64,7 +64,7 @@ impl LogDir {
             }
         }
         let stale = self.checkpoints.forget_stale(names.iter().copied());
-        stale.map_err(|error| self.write_failed(self.path(), &error))?;
+        stale.map_err(|error| self.fail(self.path(), &error))?;
 
         let mut created = Vec::with_capacity(logs.len());
         for new in &logs {
@@ -83,7 +83,7 @@ impl LogDir {
                     return Err(LogError::AlreadyExists { path });
                 }
             }
-            Err(error) => return Err(self.write_failed(&path, &error)),
+            Err(error) => return Err(self.fail(&path, &error)),
         }
         let file_path = path.join(meta::PARTITION_METADATA);
         let written = File::create(&file_path).and_then(|mut file| {
@@ -94,7 +94,7 @@ impl LogDir {
         });
         match written {
             Ok(file) => Ok((path, file)),
-            Err(error) => Err(self.write_failed(&file_path, &error)),
+            Err(error) => Err(self.fail(&file_path, &error)),
         }
     }
 
@@ -134,7 +134,7 @@ impl LogDir {
             log.shared().gone.store(true, Ordering::Release);
             let from = self.partition_path(log.topic_partition());
             let to = self.path().join(files::renamed_partition_dir(log.topic_partition(), suffix));
-            fs::rename(&from, &to).map_err(|error| self.write_failed(&from, &error))?;
+            fs::rename(&from, &to).map_err(|error| self.fail(&from, &error))?;
             renamed.push(to);
         }
         files::sync_dir(self.path()).map_err(|error| self.fail(self.path(), &error))?;

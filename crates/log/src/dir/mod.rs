@@ -176,7 +176,7 @@ impl LogDir {
         if !self.is_loaded() {
             return Ok(());
         }
-        self.checkpoints.write(kind).map_err(|error| self.write_failed(&self.path, &error))
+        self.checkpoints.write(kind).map_err(|error| self.fail(&self.path, &error))
     }
 
     /// Writes the checkpoints and the clean-shutdown marker. Returns false and leaves the marker out
@@ -190,7 +190,7 @@ impl LogDir {
             return Ok(false);
         }
         let written = meta::write_clean_shutdown(&self.path, broker_epoch);
-        written.map_err(|error| self.write_failed(&self.path, &error))?;
+        written.map_err(|error| self.fail(&self.path, &error))?;
         Ok(true)
     }
 
@@ -214,21 +214,16 @@ impl LogDir {
         }
     }
 
-    /// Judges a failed write that left everything consistent: a full disk is an error like any other,
-    /// everything else puts the directory out of service.
-    pub(crate) fn write_failed(&self, path: &Path, error: &io::Error) -> LogError {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                LogError::DiskFull { path: path.to_owned() }
-            }
-            _ => self.fail(path, error),
-        }
-    }
-
     /// Puts the directory out of service: after a failed write or flush nobody knows what is on disk,
-    /// and a second fsync that succeeds proves nothing about the bytes of the first.
+    /// and a second fsync that succeeds proves nothing about the bytes of the first. A full disk is no
+    /// exception: other replicas have room, and the user must hear of it.
     pub(crate) fn fail(&self, path: &Path, error: &io::Error) -> LogError {
-        let reason: Arc<str> = format!("{}: {error}", path.display()).into();
+        let remedy = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room",
+            _ => "repair the disk",
+        };
+        let reason = format!("writing {}: {error}: {remedy}, or change log.dirs", path.display());
+        let reason: Arc<str> = reason.into();
         let reason = self.failure.get_or_init(|| {
             tracing::error!(dir = %self.path.display(), %reason, "log directory out of service");
             reason

@@ -32,8 +32,8 @@ impl Log {
     /// An empty log that was told to begin inside a batch (the leader's log start, after DeleteRecords)
     /// takes that batch whole and keeps its log start.
     ///
-    /// On [`LogError::DiskFull`] the log ends at a whole batch and stays usable; of several batches the
-    /// first may have been appended (see [`Log::log_end`]).
+    /// After [`LogError::StorageFailed`], be it for a full disk, the file ends at a whole batch if it could
+    /// be cut.
     pub fn append(&mut self, batches: &[u8]) -> Result<AppendInfo, LogError> {
         self.dir.usable()?;
         let log_start = self.begin_inside_batch(batches)?;
@@ -130,11 +130,9 @@ impl Log {
         let position = self.active.size;
         if let Err(error) = file.file.write_all_at(run, position.into()) {
             // Away with the part that was written, so that what follows begins at a whole batch.
-            let cut = file.file.set_len(position.into());
-            return Err(match cut {
-                Ok(()) => self.dir.write_failed(&file.path, &error),
-                Err(_) => self.dir.fail(&file.path, &error),
-            });
+            // If that fails too, recovery does it.
+            let _ = file.file.set_len(position.into());
+            return Err(self.dir.fail(&file.path, &error));
         }
         self.active.size += run.len() as u32;
 
@@ -150,11 +148,7 @@ impl Log {
             }
         }
         if self.indexes.as_ref().is_some_and(Indexes::is_due) {
-            // The batches are in; index entries that a full disk does not take wait in memory.
-            match self.persist_indexes(false) {
-                Ok(()) | Err(LogError::DiskFull { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            self.persist_indexes(false)?;
         }
         Ok(())
     }
@@ -183,7 +177,7 @@ impl Log {
     /// Creates the empty file of a segment that is about to begin.
     pub(super) fn create_segment_file(&mut self, base: Offset) -> Result<(), LogError> {
         let path = crate::files::offset_file(&self.path(), base, LOG);
-        File::create(&path).map_err(|error| self.dir.write_failed(&path, &error))?;
+        File::create(&path).map_err(|error| self.dir.fail(&path, &error))?;
         self.names_changed.bump();
         Ok(())
     }

@@ -65,7 +65,7 @@ impl FlushPlan {
             if self.shared.gone.load(Ordering::Acquire) {
                 return LogError::Overtaken;
             }
-            self.dir.write_failed(self.dir.path(), &error)
+            self.dir.fail(self.dir.path(), &error)
         })
     }
 }
@@ -172,7 +172,7 @@ impl Log {
         }
         let path = self.path().join(LEADER_EPOCH_CHECKPOINT);
         let written = std::fs::write(&path, self.epochs.render());
-        written.map_err(|error| self.dir.write_failed(&path, &error))
+        written.map_err(|error| self.dir.fail(&path, &error))
     }
 
     /// Takes note that the whole filesystem was synced.

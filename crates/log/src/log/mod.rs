@@ -243,7 +243,7 @@ impl Log {
         let Some(indexes) = &mut self.indexes else { return Ok(()) };
         indexes
             .persist(&path, &self.active, is_closed)
-            .map_err(|error| self.dir.write_failed(&path, &error))
+            .map_err(|error| self.dir.fail(&path, &error))
     }
 
     /// The index files of a closed segment; written anew from its batches if they are missing.
@@ -266,7 +266,7 @@ impl Log {
             indexes.push_time(segment.base_offset);
             segment.dirty = true;
             let written = indexes.persist(&path, segment, true);
-            written.map_err(|error| self.dir.write_failed(&path, &error))?;
+            written.map_err(|error| self.dir.fail(&path, &error))?;
         }
         Err(LogError::io("open", &path, ErrorKind::NotFound.into()))
     }

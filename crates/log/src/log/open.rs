@@ -295,7 +295,7 @@ impl Log {
             } else {
                 indexes.persist(path, segment, !is_last)
             };
-            written.map_err(|error| self.dir.write_failed(path, &error))?;
+            written.map_err(|error| self.dir.fail(path, &error))?;
         }
         Ok(Outcome { end, cut })
     }

@@ -28,7 +28,7 @@ impl Log {
         let open = written.map_err(|error| {
             // Half a snapshot is none.
             let _ = fs::remove_file(&path);
-            self.dir.write_failed(&path, &error)
+            self.dir.fail(&path, &error)
         })?;
         self.unsynced_snapshots.push(open);
         if let Err(at) = self.snapshots.binary_search(&offset) {
@@ -69,7 +69,7 @@ impl Log {
         let path = self.path();
         for offset in self.snapshots.extract_if(.., |offset| is_gone(*offset)) {
             let path = files::offset_file(&path, offset, SNAPSHOT);
-            files::remove_if_there(&path).map_err(|error| self.dir.write_failed(&path, &error))?;
+            files::remove_if_there(&path).map_err(|error| self.dir.fail(&path, &error))?;
         }
         self.names_changed.bump();
         Ok(())

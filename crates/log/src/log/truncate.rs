@@ -105,7 +105,7 @@ impl Log {
         self.shared.recovery_point.fetch_min(end, Ordering::AcqRel);
         self.shared.high_watermark.fetch_min(end, Ordering::AcqRel);
         let lowered = self.dir.checkpoints.lower_recovery_point(&self.partition);
-        lowered.map_err(|error| self.dir.write_failed(self.dir.path(), &error))
+        lowered.map_err(|error| self.dir.fail(self.dir.path(), &error))
     }
 
     /// Removes the segments behind the one of this number, which becomes the active one; newest first.
@@ -134,7 +134,7 @@ impl Log {
     }
 
     fn remove(&self, path: &Path) -> Result<(), LogError> {
-        files::remove_if_there(path).map_err(|error| self.dir.write_failed(path, &error))
+        files::remove_if_there(path).map_err(|error| self.dir.fail(path, &error))
     }
 
     /// Cuts the active segment's file, durably.
@@ -161,6 +161,6 @@ impl Log {
             }
             Ok(())
         });
-        cut.map_err(|error| self.dir.write_failed(path, &error))
+        cut.map_err(|error| self.dir.fail(path, &error))
     }
 }

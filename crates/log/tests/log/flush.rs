@@ -85,7 +85,7 @@ fn a_failed_write_puts_the_directory_out_of_service() {
 
 #[test]
 #[ignore = "needs root, to mount a small filesystem"]
-fn a_full_disk_is_a_clean_error() {
+fn a_full_disk_puts_the_directory_out_of_service_and_loses_nothing() {
     let mount = tempfile::tempdir().expect("a directory");
     let run = |program: &str, arguments: &[&str]| {
         let status = std::process::Command::new(program).args(arguments).status();
@@ -106,21 +106,20 @@ fn a_full_disk_is_a_clean_error() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(full, LogError::DiskFull { .. }), "{full}");
-    assert_eq!((log.log_end(), dir.failure()), (kept, None));
+    assert!(matches!(full, LogError::StorageFailed { .. }), "{full}");
+    let said = full.to_string();
+    assert!(said.contains("No space left") && said.contains("log.dirs"), "{said}");
+    assert_eq!((log.log_end(), dir.failure().as_deref()), (kept, Some(&*said)));
     assert!(kept > 1000);
-    crate::support::read_all(&mut log, 0, 1000);
-    log.increment_log_start(kept / 2).expect("within the log");
-    for segment in log.apply_retention(0, kept).expect("retention") {
-        segment.remove().expect("a removal");
-    }
-    fill(&mut log, 10);
     drop(log);
     drop(dir);
+    run("mount", &["-o", "remount,size=400k", path]);
     let dir =
         ottla_log::LogDir::open(mount.path(), crate::support::options(small())).expect("opens");
-    let log = dir.load().expect("a load").logs.remove(0);
-    assert_eq!(log.log_end(), kept + 20);
+    let mut log = dir.load().expect("a load").logs.remove(0);
+    assert_eq!(log.log_end(), kept);
+    crate::support::read_all(&mut log, 0, 1000);
+    fill(&mut log, 10);
     drop((log, dir));
     run("umount", &[path]);
 }

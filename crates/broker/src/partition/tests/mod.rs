@@ -249,3 +249,45 @@ async fn a_produce_request_completes_with_its_last_partition() {
     let (mut none, _) = AckGroup::new(0);
     none.completed().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_ends_leader_and_follower_with_one_sentence() {
+    for full in [1, 2] {
+        let cluster = Cluster::new();
+        let brokers =
+            [cluster.start(1, 11).await, cluster.start(2, 12).await, cluster.start(3, 13).await];
+        cluster.create_topic();
+        let place = usize::try_from(full - 1).unwrap();
+        wait_for("the replicas", || brokers.iter().all(|it| it.partitions.get(id()).is_some()))
+            .await;
+        let folder = std::fs::read_dir(cluster.log_dir(full)).unwrap().map(Result::unwrap);
+        let folder = folder.map(|it| it.path()).find(|it| it.is_dir()).unwrap();
+        let segment = folder.join("00000000000000000000.log");
+        std::fs::remove_file(&segment).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &segment).unwrap();
+        let appended = brokers[0].partition().append(batch(b"one", None), acks(false), None);
+        assert_eq!(appended.is_err(), full == 1);
+        let failure = brokers[place].partitions.storage_failure();
+        let reason = tokio::time::timeout(Duration::from_secs(5), failure).await.expect("noticed");
+        let segment = segment.display();
+        let sentence = format!(
+            "writing {segment}: No space left on device (os error 28): make room, or change log.dirs"
+        );
+        assert_eq!(reason, sentence);
+        wait_for("the replica's end", || {
+            matches!(brokers[place].partition().status().role, ReplicaRole::Offline)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_cannot_be_created_ends_the_broker() {
+    let cluster = Cluster::new();
+    let broker = cluster.start(1, 11).await;
+    std::fs::remove_dir_all(cluster.log_dir(1)).unwrap();
+    cluster.create_topic();
+    let failure = broker.partitions.storage_failure();
+    let reason = tokio::time::timeout(Duration::from_secs(5), failure).await.expect("noticed");
+    assert!(reason.contains("log.dirs"), "{reason}");
+}
