@@ -1,4 +1,4 @@
-//! How a value stands in sled: a version, a checksum, and no more than 32 KiB of it under one key. Larger
+//! How a value stands in sled: a version, a checksum, and no more than 8 KiB of it under one key. Larger
 //! leaves would spill into files that sled never syncs.
 
 use std::io;
@@ -7,7 +7,7 @@ use std::io;
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 4;
 /// The most that one value holds, header included.
-const MAX_VALUE: usize = 32 * 1024;
+const MAX_VALUE: usize = 8 * 1024;
 /// Parts are numbered in 16 bits: an entry can have 2 GiB, far beyond any message limit.
 const MAX_PART: usize = MAX_VALUE - HEADER;
 

@@ -33,10 +33,10 @@ use sync::SyncThread;
 
 pub(crate) use log::LogStore;
 
-/// Fixed when the database is created: with the default, values of 8,000 bytes already spill into
-/// files that sled never syncs.
-const SEGMENT_SIZE: usize = 8 * 1024 * 1024;
-const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// Fixed when the database is created. A leaf page of up to 17 values must stay below a quarter of it: a
+/// larger one spills into a file that sled never syncs. Each of sled's buffers is as large as a segment.
+const SEGMENT_SIZE: usize = 1024 * 1024;
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 const VOTE: &str = "vote";
 const PURGED: &str = "purged";
