@@ -97,9 +97,11 @@ impl Log {
         let first = log.segments().next().map_or(0, |segment| segment.base_offset);
         // Only a raised log start lets the epochs on disk begin above the first segment. They may have
         // been written when its checkpoint was not; with the old log start they would tell a follower
-        // that records of the dropped epochs belong to this history.
-        let first_known = stored_epochs.iter().flat_map(|stored| stored.entries().first());
-        let first_known = first_known.map(|(_, start)| *start).next().unwrap_or(0);
+        // that records of the dropped epochs belong to this history. (Epochs that recovery has found
+        // in the batches say nothing of the kind: it looks above the recovery point only.)
+        let stored_first = stored_epochs.as_ref().and_then(|stored| stored.entries().first());
+        let first_known = stored_first.filter(|first| log.epochs.entries().first() == Some(*first));
+        let first_known = first_known.map_or(0, |(_, start)| *start);
         let log_start = stored_start.unwrap_or(0).max(first).max(first_known);
         log.shared.log_start.store(log_start.min(log.log_end), Ordering::Release);
         if log_start > log.log_end {
