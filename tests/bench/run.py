@@ -60,7 +60,7 @@ def quiet(limit_s=5):
     return False
 
 
-def prewarm(mib=3072):
+def prewarm(mib=1024):
     """Touches and frees memory: a guest's fresh pages cost ten times what recycled ones do."""
     m = mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x8000)
     m.close()
