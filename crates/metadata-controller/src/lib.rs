@@ -206,8 +206,9 @@ impl ControllerHandle {
     pub async fn shutdown(mut self) {
         self.node.quorum.hand_over(HANDOVER).await;
         self.node.stop.cancel();
-        self.node.quorum.shutdown().await;
+        // First those who write: a write to a quorum that has stopped is an error in the log.
         self.tasks.shutdown().await;
+        self.node.quorum.shutdown().await;
         if tokio::time::timeout(GOODBYE, &mut self.server).await.is_err() {
             self.server.abort();
         }
