@@ -269,9 +269,12 @@ def row_gap(sig, request_timeout_ms=0, seconds=6.0):
         command = cluster.kill("{leader}", sig) if isinstance(cluster, Ottla) else (
             "case {leader} in " + " ".join(f"{n}) {cluster.kill(n, sig)};;" for n in (1, 2, 3)) + " esac")
         length = seconds if isinstance(cluster, Ottla) else max(seconds, 18.0)
-        got = bench(cluster, "gap", "--topic", topic, "--command", command, "--seconds", length,
-                    "--request-timeout-ms", request_timeout_ms)
-        cluster.revive(got["leader"])
+        try:
+            got = bench(cluster, "gap", "--topic", topic, "--command", command, "--seconds", length,
+                        "--request-timeout-ms", request_timeout_ms)
+        finally:
+            for node in (1, 2, 3):
+                cluster.revive(node)
         create(cluster, f"back-{sig}-{serial}", partitions=3)
         for name in (topic, f"back-{sig}-{serial}"):
             bench(cluster, "delete", "--topic", name, check=False)

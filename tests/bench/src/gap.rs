@@ -79,7 +79,10 @@ pub(crate) fn run(bootstrap: &str, args: &GapArgs) -> anyhow::Result<Value> {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         if running.is_none() && started.elapsed().as_secs_f64() >= args.after {
             disturbed = Some(started.elapsed());
-            running = Some(Command::new("sh").arg("-c").arg(&command).spawn()?);
+            // Standard output carries the figures.
+            let mut command_line = Command::new("sh");
+            command_line.arg("-c").arg(&command).stdout(std::io::stderr());
+            running = Some(command_line.spawn()?);
         }
         producer
             .send(BaseRecord::<(), [u8]>::to(&args.topic).partition(0).payload(b"gap"))
