@@ -1,5 +1,6 @@
 //! From a frame to the handler of its API, by THE table.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,11 +27,12 @@ pub(crate) struct KafkaListener {
 impl Accept for KafkaListener {
     type Handler = KafkaConnection;
 
-    async fn accept(&self) -> KafkaConnection {
+    async fn accept(&self, peer: SocketAddr) -> KafkaConnection {
         self.broker.link.unfenced_once().await;
         KafkaConnection {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
+            peer: peer.ip(),
             polls: fetch::Polls::default(),
         }
     }
@@ -40,6 +42,7 @@ impl Accept for KafkaListener {
 pub(crate) struct KafkaConnection {
     broker: Arc<Broker>,
     listener: Arc<str>,
+    peer: IpAddr,
     polls: fetch::Polls,
 }
 
@@ -71,6 +74,7 @@ impl Handler for KafkaConnection {
         let context = Context {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
+            peer: self.peer,
             version: header.api_version,
         };
         let call = Call { header, frame };

@@ -24,6 +24,7 @@ mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -61,6 +62,8 @@ struct Context {
     broker: Arc<Broker>,
     /// The listener the request came by: addresses of the same listener go out.
     listener: Arc<str>,
+    /// The client's address.
+    peer: IpAddr,
     /// The request's version.
     version: i16,
 }

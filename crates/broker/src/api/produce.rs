@@ -26,6 +26,8 @@ const BY_ID: i16 = 13;
 const ZSTD: i16 = 7;
 /// From this version on the client understands leader hints (KIP-951).
 const LEADER_HINTS: i16 = 10;
+/// The client id by which Kafka knows a client that may write to internal topics.
+const ADMIN_CLIENT: &str = "__admin_client";
 /// In place of offsets and timestamps where there are none.
 const NONE: i64 = -1;
 
@@ -42,6 +44,7 @@ pub(super) fn handle(
         context,
         image: &image,
         acks,
+        may_write_internal: header.client_id.as_deref() == Some(ADMIN_CLIENT),
         now_ms: now_ms(),
         tokens: tokens.into_iter(),
         endpoints: BTreeMap::new(),
@@ -88,6 +91,8 @@ struct Produce<'a> {
     context: &'a Context,
     image: &'a Image,
     acks: i16,
+    /// Internal topics belong to the coordinators: of all clients only this one may write to them.
+    may_write_internal: bool,
     now_ms: i64,
     /// One per partition of the request, in order, if acks=all.
     tokens: std::vec::IntoIter<AckToken>,
@@ -133,6 +138,10 @@ impl Produce<'_> {
             return Err((ErrorCode::InvalidRequiredAcks, None));
         }
         let topic = topic.map_err(|code| (code, None))?;
+        if lookup::is_internal(&topic.name) && !self.may_write_internal {
+            let message = format!("Cannot append to internal topic {}", topic.name);
+            return Err((ErrorCode::InvalidTopicException, Some(message)));
+        }
         let records = data.records.unwrap_or_default();
         if self.context.version < ZSTD && is_zstd(&records) {
             let message = format!("Produce requests below version {ZSTD} may not use zstd");

@@ -126,9 +126,9 @@ pub(crate) trait Accept: Send + Sync + 'static {
     /// What serves the Kafka requests of one connection.
     type Handler: Handler;
 
-    /// A handler for a new connection. Completes when the broker serves clients: until then, requests
-    /// stay where they are.
-    fn accept(&self) -> impl Future<Output = Self::Handler> + Send;
+    /// A handler for a new connection from `peer`. Completes when the broker serves clients: until
+    /// then, requests stay where they are.
+    fn accept(&self, peer: SocketAddr) -> impl Future<Output = Self::Handler> + Send;
 }
 
 /// What all listeners of a broker share.
@@ -212,7 +212,7 @@ async fn serve<A: Accept>(
         }
         Ok(Ok(1)) => {
             let handler = tokio::select! {
-                handler = acceptor.accept() => handler,
+                handler = acceptor.accept(peer) => handler,
                 () = shared.stop.cancelled() => return,
             };
             let closed = connection::serve(stream, handler, shared.limits, shared.stop).await;
