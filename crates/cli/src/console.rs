@@ -22,6 +22,16 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// Text as it is on stdout.
+pub(crate) fn print(text: &str) {
+    let _ = write!(std::io::stdout().lock(), "{text}");
+}
+
+/// Text as it is on stderr.
+pub(crate) fn print_error(text: &str) {
+    let _ = write!(std::io::stderr().lock(), "{text}");
+}
+
 /// A complaint with the usage behind it: the tools' answer to a wrong command line.
 pub(crate) fn usage_error(message: &str, options: &[Opt]) -> ExitCode {
     complain(message);

@@ -3,6 +3,7 @@
 //! Each tool is a `main` that is given the arguments behind its name and returns the exit code. A tool
 //! runs on a single-threaded runtime of its own, so that a call costs little more than its requests.
 
+mod argparse;
 mod console;
 mod exceptions;
 mod jopt;
