@@ -24,6 +24,8 @@ pub(crate) fn run(bootstrap: &str, args: &GetArgs) -> anyhow::Result<Value> {
         .set("enable.auto.commit", "false")
         .set("queued.max.messages.kbytes", "131072")
         .set("fetch.message.max.bytes", "1048576")
+        // How long librdkafka pauses once its queue is full: a second would be all that is measured.
+        .set("fetch.queue.backoff.ms", "5")
         .create()?;
     let timeout = Duration::from_secs(10);
     let metadata = consumer.fetch_metadata(Some(&args.topic), timeout)?;

@@ -25,6 +25,9 @@ pub(crate) struct PutArgs {
     acks: String,
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// Ends sooner, once so many bytes of values have been sent.
+    #[arg(long, default_value_t = u64::MAX)]
+    limit_bytes: u64,
     #[arg(long, default_value_t = 5)]
     linger_ms: u32,
     #[arg(long, default_value_t = 1_000_000)]
@@ -83,7 +86,9 @@ pub(crate) fn run(bootstrap: &str, args: &PutArgs) -> anyhow::Result<Value> {
     // The first half second only fills the pipeline.
     let warm = Instant::now() + Duration::from_millis(500);
     let mut from = None;
-    while Instant::now() < end {
+    let mut sent_bytes = 0;
+    while Instant::now() < end && sent_bytes < args.limit_bytes {
+        sent_bytes += 100 * args.size as u64;
         for _ in 0..100 {
             let sent = acked.started.elapsed().as_micros() as usize;
             let mut record: BaseRecord<'_, (), [u8], usize> =
