@@ -19,9 +19,11 @@
 //!   `leader_recovering`. A replica whose disk came back empty is never elected this way.
 //! - Anyone else is elected only if an unclean election is wanted, by configuration or by command.
 
+use ottla_config::default_min_insync_replicas;
 use ottla_protocol::ids::BrokerId;
 
 use crate::image::{Image, Partition};
+use crate::reassignment::{self, Reassignment};
 
 /// Which leader is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Change {
     pub leader_recovered: bool,
     /// Which leader is wanted.
     pub election: Election,
+    /// Other replicas.
+    pub reassignment: Option<Reassignment>,
 }
 
 impl Change {
@@ -59,6 +63,7 @@ impl Change {
             disk_is_empty: false,
             leader_recovered: false,
             election: Election::Online,
+            reassignment: None,
         }
     }
 
@@ -73,6 +78,12 @@ impl Change {
     pub fn elect(partition: &Partition, election: Election) -> Self {
         Self { election, ..Self::isr(partition.isr.clone()) }
     }
+
+    /// Other replicas, or an end to it.
+    #[must_use]
+    pub fn reassign(partition: &Partition, reassignment: Reassignment) -> Self {
+        Self { reassignment: Some(reassignment), ..Self::isr(partition.isr.clone()) }
+    }
 }
 
 /// Where the change happens.
@@ -80,10 +91,20 @@ impl Change {
 pub struct Terms<'a> {
     /// Who is registered, unfenced and not shutting down.
     pub image: &'a Image,
-    /// `min.insync.replicas` in force; counted as at most the number of replicas.
-    pub min_isr: usize,
+    /// `min.insync.replicas` as somebody set it; `None`: what follows from the replication factor.
+    pub min_isr: Option<usize>,
     /// `unclean.leader.election.enable` in force.
     pub unclean: bool,
+}
+
+impl Terms<'_> {
+    /// How many replicas must be in sync, for the high watermark to move.
+    fn required(&self, replication_factor: usize) -> usize {
+        let default = || {
+            usize::try_from(default_min_insync_replicas(replication_factor)).unwrap_or(usize::MAX)
+        };
+        self.min_isr.unwrap_or_else(default).clamp(1, replication_factor.max(1))
+    }
 }
 
 /// The partition's next state, with its epochs raised: the partition epoch by any change, the leader
@@ -91,19 +112,24 @@ pub struct Terms<'a> {
 #[must_use]
 pub fn next_state(old: &Partition, change: Change, terms: Terms<'_>) -> Option<Partition> {
     let mut new = old.clone();
-    let Change { isr, stopped_uncleanly, disk_is_empty, leader_recovered, election } = change;
+    let Change { isr, stopped_uncleanly, disk_is_empty, leader_recovered, election, reassignment } =
+        change;
     new.isr = isr;
+    if let Some(reassignment) = reassignment {
+        reassignment.apply(&mut new);
+    }
+    reassignment::complete(&mut new);
     if disk_is_empty {
         new.last_known_elr.retain(|id| Some(*id) != stopped_uncleanly);
     }
     new.leader_recovering &= !leader_recovered;
-    keep_eligible(old, &mut new, stopped_uncleanly, terms.min_isr);
+    keep_eligible(old, &mut new, stopped_uncleanly, terms);
     match elect(old, &new, election, terms) {
         Elected::InSync(leader) => new.leader = Some(leader),
         Elected::Eligible(leader) => {
             new.leader = Some(leader);
             new.isr = vec![leader];
-            keep_eligible(old, &mut new, stopped_uncleanly, terms.min_isr);
+            keep_eligible(old, &mut new, stopped_uncleanly, terms);
         }
         Elected::Uncleanly(leader) => {
             // Its log is the truth from here on: nobody else is known to agree with it.
@@ -117,11 +143,14 @@ pub fn next_state(old: &Partition, change: Change, terms: Terms<'_>) -> Option<P
             new.leader = None;
             if let Some(leader) = old.leader
                 && new.isr.is_empty()
+                && new.replicas.contains(&leader)
             {
                 new.last_known_elr = vec![leader];
             }
         }
     }
+    // The ISR may have become the new leader alone, and be enough. It stays, so the election holds.
+    reassignment::complete(&mut new);
     if new == *old {
         return None;
     }
@@ -137,9 +166,9 @@ fn keep_eligible(
     old: &Partition,
     new: &mut Partition,
     stopped_uncleanly: Option<BrokerId>,
-    min_isr: usize,
+    terms: Terms<'_>,
 ) {
-    if new.isr.len() >= min_isr.min(new.replicas.len()) {
+    if new.isr.len() >= terms.required(new.replication_factor()) {
         new.elr.clear();
         new.last_known_elr.clear();
         return;

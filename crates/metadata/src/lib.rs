@@ -16,6 +16,7 @@ pub mod image;
 pub mod placement;
 pub mod plan;
 pub mod proposal;
+pub mod reassignment;
 pub mod record;
 
 pub use delta::Delta;

@@ -73,6 +73,10 @@ pub enum Proposal {
     AllocateProducerIds,
     /// ElectLeaders.
     ElectLeaders(ElectLeaders),
+    /// AlterPartitionReassignments.
+    ReassignPartitions(ReassignPartitions),
+    /// UnregisterBroker.
+    UnregisterBroker(BrokerId),
 }
 
 /// The answer to the wish of the same name. Lists are in the order of the request's items.
@@ -92,6 +96,10 @@ pub enum Reply {
     AllocateProducerIds(Result<ProducerIdBlock, Refusal>),
     /// One outcome per partition.
     ElectLeaders(Vec<Outcome>),
+    /// One outcome per partition.
+    ReassignPartitions(Vec<Outcome>),
+    /// Whether it is gone.
+    UnregisterBroker(Outcome),
 }
 
 /// The replicas of one partition, chosen by hand.
@@ -261,4 +269,24 @@ pub struct ElectLeaders {
     pub election_type: ElectionType,
     /// Where.
     pub partitions: Vec<(TopicName, PartitionIndex)>,
+}
+
+/// Partitions to move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReassignPartitions {
+    /// The target may have more or fewer replicas than the partition.
+    pub allow_replication_factor_change: bool,
+    /// The partitions.
+    pub partitions: Vec<Reassign>,
+}
+
+/// A partition to move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reassign {
+    /// Its topic.
+    pub topic: TopicName,
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// Where to, the preferred leader first; `None`: not at all, what is under way is cancelled.
+    pub replicas: Option<Vec<BrokerId>>,
 }

@@ -3,22 +3,25 @@
 //!
 //! The model: a log is a list of numbers. The leader appends; a follower copies (after it has cut what
 //! its leader does not have); the high watermark is what all in-sync replicas have, and moves only
-//! while enough are in sync (`min.insync.replicas` 2 of 3). What is below it is acknowledged.
+//! while enough are in sync (`min.insync.replicas` is that of its replication factor). What is below it
+//! is acknowledged. The partition may move between four brokers meanwhile.
 
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ottla_config::default_min_insync_replicas;
 use ottla_metadata::plan::brokers::{self, Registration};
 use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
-    AlterPartition, Assignment, CreateTopics, IsrMember, NewTopic, Proposal, Proposer,
+    AlterPartition, Assignment, CreateTopics, IsrMember, NewTopic, Proposal, Proposer, Reassign,
+    ReassignPartitions,
 };
 use ottla_metadata::{Batch, Endpoint, FenceCause, Image, Limits, Partition, Record};
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 use proptest::prelude::*;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Step {
     Append,
     Follow(BrokerId),
@@ -28,10 +31,15 @@ enum Step {
     Stop(BrokerId),
     Restart(BrokerId),
     Balance,
+    /// To these replicas; none: cancelled.
+    Reassign(Vec<BrokerId>),
 }
 
+const BROKERS: std::ops::RangeInclusive<BrokerId> = 1..=4;
+
 fn step() -> impl Strategy<Value = Step> {
-    let broker = || 1..=3_i32;
+    let broker = || BROKERS;
+    let replicas = || prop::sample::subsequence(BROKERS.collect::<Vec<_>>(), 0..=3).prop_shuffle();
     prop_oneof![
         5 => Just(Step::Append),
         6 => broker().prop_map(Step::Follow),
@@ -41,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => broker().prop_map(Step::Stop),
         5 => broker().prop_map(Step::Restart),
         1 => Just(Step::Balance),
+        2 => replicas().prop_map(Step::Reassign),
     ]
 }
 
@@ -73,7 +82,7 @@ impl Model {
             image: Image::default(),
             limits: Limits::default(),
             id: TopicIdPartition::new(KafkaUuid::ZERO, 0),
-            logs: (1..=3).map(|id| (id, Vec::new())).collect(),
+            logs: BROKERS.map(|id| (id, Vec::new())).collect(),
             alive: BTreeSet::new(),
             marker: BTreeMap::new(),
             lost: BTreeSet::new(),
@@ -81,7 +90,7 @@ impl Model {
             counter: 0,
             kill,
         };
-        (1..=3).for_each(|id| model.restart(id));
+        BROKERS.for_each(|id| model.restart(id));
         let topic = NewTopic {
             name: "orders".into(),
             partitions: -1,
@@ -130,7 +139,8 @@ impl Model {
     fn advance(&mut self) {
         let Some(partition) = self.partition() else { return };
         let Some(leader) = partition.leader else { return };
-        if partition.isr.len() < 2 {
+        let factor = partition.replication_factor();
+        if partition.isr.len() < default_min_insync_replicas(factor) as usize {
             return;
         }
         // A follower reports how far it agrees with its leader: it truncates first.
@@ -155,7 +165,9 @@ impl Model {
             Step::Follow(id) => self.follow(id),
             Step::Shrink(id) => self.alter_isr(|isr| isr.retain(|member| *member != id)),
             Step::Grow(id) => {
-                let caught_up = self.alive.contains(&id)
+                let is_replica = self.partition().is_some_and(|it| it.replicas.contains(&id));
+                let caught_up = is_replica
+                    && self.alive.contains(&id)
                     && self.leader().is_some_and(|leader| {
                         self.logs[&id].starts_with(&self.acknowledged)
                             && self.logs[&leader].starts_with(&self.logs[&id])
@@ -175,13 +187,36 @@ impl Model {
                 let plan = balance::preferred(&self.image, &self.limits, |_| true);
                 self.commit(plan.records);
             }
+            Step::Reassign(replicas) => self.reassign(replicas),
         }
         self.advance();
     }
 
+    fn reassign(&mut self, replicas: Vec<BrokerId>) {
+        let wish = Reassign {
+            topic: "orders".into(),
+            partition: 0,
+            replicas: Some(replicas).filter(|replicas| !replicas.is_empty()),
+        };
+        let proposal = Proposal::ReassignPartitions(ReassignPartitions {
+            allow_replication_factor_change: true,
+            partitions: vec![wish],
+        });
+        let plan = plan::propose(&self.image, &self.limits, 0, Proposer::TOOL, &proposal);
+        self.commit(plan.records);
+        // Who is no replica any more deletes its log.
+        let replicas = self.partition().map(|partition| partition.replicas.clone());
+        for (id, log) in &mut self.logs {
+            if replicas.as_ref().is_some_and(|replicas| !replicas.contains(id)) {
+                log.clear();
+            }
+        }
+    }
+
     fn follow(&mut self, id: BrokerId) {
         let Some(leader) = self.leader().filter(|leader| *leader != id) else { return };
-        if self.alive.contains(&id) {
+        let is_replica = self.partition().is_some_and(|it| it.replicas.contains(&id));
+        if is_replica && self.alive.contains(&id) {
             let copy = self.logs[&leader].clone();
             self.logs.insert(id, copy);
         }
@@ -285,7 +320,7 @@ proptest! {
         let mut model = Model::new(Kill::KeepsTheLog);
         steps.into_iter().for_each(|step| model.play(step));
         // And once all are back somebody leads again.
-        (1..=3).for_each(|id| model.play(Step::Restart(id)));
+        BROKERS.for_each(|id| model.play(Step::Restart(id)));
         prop_assert!(model.leader().is_some(), "{:?}", model.partition());
     }
 

@@ -11,7 +11,7 @@ use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition,
     CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Proposal, Proposer, Reply, ResourceType,
+    Proposal, Proposer, Reassign, ReassignPartitions, Reply, ResourceType,
 };
 use ottla_metadata::{Batch, Delta, Endpoint, FenceCause, Image, Limits, Record};
 use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicIdPartition};
@@ -29,6 +29,8 @@ enum Step {
     MinIsr { topic: Option<u8>, value: Option<i32> },
     AlterIsr { topic: u8, partition: i32, members: u8, by: Option<BrokerId>, stale: bool },
     Elect { topic: u8, partition: i32, unclean: bool },
+    Reassign { topic: u8, partition: i32, replicas: Option<u8>, same_factor: bool },
+    Unregister(BrokerId),
     Balance,
     ProducerIds(BrokerId),
 }
@@ -56,6 +58,11 @@ fn step() -> impl Strategy<Value = Step> {
             }),
         1 => (topic(), 0..3_i32, any::<bool>())
             .prop_map(|(topic, partition, unclean)| Step::Elect { topic, partition, unclean }),
+        3 => (topic(), 0..3_i32, prop::option::weighted(0.8, any::<u8>()), prop::bool::weighted(0.2))
+            .prop_map(|(topic, partition, replicas, same_factor)| Step::Reassign {
+                topic, partition, replicas, same_factor
+            }),
+        1 => broker().prop_map(Step::Unregister),
         1 => Just(Step::Balance),
         1 => broker().prop_map(Step::ProducerIds),
     ]
@@ -188,6 +195,22 @@ fn records(image: &Image, limits: &Limits, seed: u128, step: &Step) -> Vec<Recor
             let partitions = vec![(topic_name(topic).into(), partition)];
             Ok(propose(-1, &Proposal::ElectLeaders(ElectLeaders { election_type, partitions })))
         }
+        Step::Reassign { topic, partition, replicas, same_factor } => {
+            // Some of the four, beginning at any of them.
+            let chosen = |bits: u8| {
+                let rotated = (0..4).map(|place| (place + i32::from(bits >> 4)) % 4 + 1);
+                rotated.filter(|id| bits & (1 << (id - 1)) != 0).collect()
+            };
+            let partitions = vec![Reassign {
+                topic: topic_name(topic).into(),
+                partition,
+                replicas: replicas.map(chosen),
+            }];
+            let allow_replication_factor_change = !same_factor;
+            let request = ReassignPartitions { allow_replication_factor_change, partitions };
+            Ok(propose(-1, &Proposal::ReassignPartitions(request)))
+        }
+        Step::Unregister(id) => Ok(propose(-1, &Proposal::UnregisterBroker(id))),
         Step::Balance => Ok(balance::preferred(image, limits, |_| true).records),
         Step::ProducerIds(id) => Ok(propose(id, &Proposal::AllocateProducerIds)),
     }

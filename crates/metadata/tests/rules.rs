@@ -241,7 +241,7 @@ fn unclean_elections_are_off_unless_wanted() {
     image.replay_batch(9, &Batch { records, timestamp_ms: 0 });
     let partition = image.partition(TopicIdPartition::new(TOPIC, 0)).expect("it is there");
     let elect = |unclean| {
-        let terms = Terms { image: &image, min_isr: 2, unclean };
+        let terms = Terms { image: &image, min_isr: Some(2), unclean };
         next_state(partition, Change::elect(partition, Election::Online), terms)
     };
     assert_eq!(elect(false), None);
@@ -273,7 +273,7 @@ fn a_controlled_shutdown_moves_everything_in_one_batch() {
 fn epochs_rise_with_every_change_and_leader_epochs_with_every_leader() {
     let cluster = Cluster::with(led_by(1, &[1, 2, 3]));
     let old = cluster.partition();
-    let terms = Terms { image: &cluster.image, min_isr: 2, unclean: false };
+    let terms = Terms { image: &cluster.image, min_isr: Some(2), unclean: false };
     let shrunk = next_state(old, Change::isr(vec![1, 2]), terms).expect("a change");
     assert_eq!((shrunk.leader_epoch, shrunk.partition_epoch), (0, 1));
     let moved = next_state(old, Change::isr(vec![2, 3]), terms).expect("a change");

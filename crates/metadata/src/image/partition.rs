@@ -34,4 +34,23 @@ impl Partition {
     pub fn preferred_leader(&self) -> Option<BrokerId> {
         self.replicas.first().copied()
     }
+
+    /// Whether a reassignment is under way.
+    #[must_use]
+    pub fn is_reassigning(&self) -> bool {
+        !self.adding_replicas.is_empty() || !self.removing_replicas.is_empty()
+    }
+
+    /// The replicas without those that a reassignment adds: what it had before one, and would have again
+    /// were it cancelled.
+    pub fn original_replicas(&self) -> impl Iterator<Item = BrokerId> + '_ {
+        self.replicas.iter().copied().filter(|id| !self.adding_replicas.contains(id))
+    }
+
+    /// How many replicas it is meant to have; while it is reassigned, as many as before. The default of
+    /// `min.insync.replicas` follows from it.
+    #[must_use]
+    pub fn replication_factor(&self) -> usize {
+        self.original_replicas().count()
+    }
 }

@@ -22,6 +22,6 @@ impl Topic {
     /// How many replicas its first partition has: what tools show as its replication factor.
     #[must_use]
     pub fn replication_factor(&self) -> usize {
-        self.partitions.get(&0).map_or(0, |partition| partition.replicas.len())
+        self.partitions.get(&0).map_or(0, |partition| partition.replication_factor())
     }
 }

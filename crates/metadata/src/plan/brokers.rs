@@ -7,7 +7,7 @@ use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TimestampMs};
 
 use ottla_protocol::ErrorCode;
 
-use super::draft::{Draft, registered};
+use super::draft::{Draft, not_registered, registered};
 use super::{Limits, Plan};
 use crate::election::{Change, Election};
 use crate::image::{Broker, Endpoint, Image};
@@ -94,7 +94,7 @@ fn check_registration(registration: &Registration) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A broker is back from an unclean stop: it is neither in sync nor eligible anywhere until it has
+/// A broker is back from an unclean stop, or is forgotten: it is neither in sync nor eligible anywhere until it has
 /// caught up. With an empty disk it is not the last known leader either.
 fn leave_for_good(draft: &mut Draft<'_>, id: BrokerId, disk_is_empty: bool) {
     draft.change_each(|_, _, partition| {
@@ -178,6 +178,23 @@ pub fn controlled_shutdown(
         draft.push(standing(broker, None, Some(true)));
         leave(&mut draft, broker_id);
     }
+    Ok(draft.finish(()))
+}
+
+/// Forgets a broker, be it alive or not: it leads nothing and is neither in sync nor eligible anywhere.
+/// It stays a replica where it is one, and may register again.
+///
+/// # Errors
+/// BROKER_ID_NOT_REGISTERED.
+pub fn unregister(
+    image: &Image,
+    limits: &Limits,
+    broker_id: BrokerId,
+) -> Result<Plan<()>, Refusal> {
+    let broker = image.broker(broker_id).ok_or_else(|| not_registered(broker_id))?;
+    let mut draft = Draft::new(image, limits);
+    draft.push(Record::UnregisterBroker { broker_id, broker_epoch: broker.epoch });
+    leave_for_good(&mut draft, broker_id, false);
     Ok(draft.finish(()))
 }
 

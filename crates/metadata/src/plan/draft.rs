@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ottla_config::{Layers, default_min_insync_replicas};
+use ottla_config::Layers;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, TopicIdPartition};
 
@@ -45,7 +45,7 @@ impl<'a> Draft<'a> {
         let Some(old) = topic.partitions.get(&index) else { return false };
         let terms = Terms {
             image: &self.image,
-            min_isr: self.min_isr(topic, old.replicas.len()),
+            min_isr: self.min_isr(topic),
             unclean: self.unclean(topic),
         };
         let Some(state) = next_state(old, change, terms) else { return false };
@@ -69,15 +69,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// `min.insync.replicas` in force.
-    fn min_isr(&self, topic: &Topic, replication_factor: usize) -> usize {
-        let configured = self.setting(topic, "min.insync.replicas").and_then(|v| v.parse().ok());
-        let min_isr = configured.unwrap_or_else(|| default_min_insync_replicas(replication_factor));
-        usize::try_from(min_isr).unwrap_or(0).max(1)
+    /// `min.insync.replicas` as somebody set it.
+    fn min_isr(&self, topic: &Topic) -> Option<usize> {
+        self.setting(topic, "min.insync.replicas")?.parse().ok()
     }
 
     /// `unclean.leader.election.enable` in force.
-    fn unclean(&self, topic: &Topic) -> bool {
+    pub(super) fn unclean(&self, topic: &Topic) -> bool {
         self.setting(topic, "unclean.leader.election.enable")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
@@ -101,13 +99,15 @@ pub(super) fn registered(
     broker_id: BrokerId,
     broker_epoch: BrokerEpoch,
 ) -> Result<&Arc<Broker>, Refusal> {
-    let broker = image.broker(broker_id).ok_or_else(|| {
-        let message = format!("Broker ID {broker_id} is not currently registered");
-        Refusal::new(ErrorCode::BrokerIdNotRegistered, message)
-    })?;
+    let broker = image.broker(broker_id).ok_or_else(|| not_registered(broker_id))?;
     if broker.epoch != broker_epoch {
         let message = format!("Expected broker epoch {}, but got {broker_epoch}", broker.epoch);
         return Err(Refusal::new(ErrorCode::StaleBrokerEpoch, message));
     }
     Ok(broker)
+}
+
+pub(super) fn not_registered(broker_id: BrokerId) -> Refusal {
+    let message = format!("Broker ID {broker_id} is not currently registered");
+    Refusal::new(ErrorCode::BrokerIdNotRegistered, message)
 }

@@ -9,6 +9,7 @@ pub mod configs;
 pub mod elections;
 pub mod isr;
 pub mod producer_ids;
+pub mod reassignment;
 pub mod topics;
 
 mod draft;
@@ -123,5 +124,12 @@ pub fn propose(
         Proposal::ElectLeaders(request) => {
             elections::elect(image, limits, request).map(Reply::ElectLeaders)
         }
+        Proposal::ReassignPartitions(request) => {
+            reassignment::reassign(image, limits, request).map(Reply::ReassignPartitions)
+        }
+        &Proposal::UnregisterBroker(id) => match brokers::unregister(image, limits, id) {
+            Ok(plan) => plan.map(|()| Reply::UnregisterBroker(Ok(()))),
+            Err(refusal) => Plan::nothing(Reply::UnregisterBroker(Err(refusal))),
+        },
     }
 }

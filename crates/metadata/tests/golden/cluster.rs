@@ -8,7 +8,7 @@ use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
     CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Proposal, Proposer, Refusal, ResourceType,
+    Proposal, Proposer, Reassign, ReassignPartitions, Refusal, ResourceType,
 };
 use ottla_metadata::{Batch, Endpoint, FenceCause, Image, Limits, Partition, Record};
 use ottla_protocol::ids::{KafkaUuid, TopicIdPartition};
@@ -88,6 +88,8 @@ impl Cluster {
             "config" => self.config(command, out),
             "alter-isr" => self.alter_isr(words, out),
             "elect" => self.elect(&words, out),
+            "reassign" => self.reassign(words, out),
+            "unregister" => self.propose(&Proposal::UnregisterBroker(words.number(0)), out),
             "balance" => {
                 let settled = words.named.get("settled").map(|text| ids(text, ','));
                 let is_settled = |id| settled.as_ref().is_none_or(|settled| settled.contains(&id));
@@ -242,6 +244,19 @@ impl Cluster {
         let (topic, index) = words.plain[1].rsplit_once('-').expect("topic-partition");
         let partitions = vec![(topic.into(), index.parse().expect("an index"))];
         self.propose(&Proposal::ElectLeaders(ElectLeaders { election_type, partitions }), out);
+    }
+
+    /// `reassign TOPIC-PARTITION to=1,2 …` or `… cancel`.
+    fn reassign(&mut self, mut words: Words<'_>, out: &mut String) {
+        let allow_replication_factor_change = !words.flag("same-factor");
+        let (topic, index) = words.plain[0].rsplit_once('-').expect("topic-partition");
+        let partitions = vec![Reassign {
+            topic: topic.into(),
+            partition: index.parse().expect("an index"),
+            replicas: words.named.get("to").map(|text| ids(text, ',')),
+        }];
+        let request = ReassignPartitions { allow_replication_factor_change, partitions };
+        self.propose(&Proposal::ReassignPartitions(request), out);
     }
 
     fn partition(&self, name: &str) -> (TopicIdPartition, Partition) {

@@ -66,6 +66,11 @@ fn elections_on_request_and_balance() {
 }
 
 #[test]
+fn partitions_move() {
+    check("reassignment.txt");
+}
+
+#[test]
 fn power_fails_everywhere() {
     check("power_cut.txt");
 }

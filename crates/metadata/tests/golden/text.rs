@@ -66,6 +66,12 @@ pub(crate) fn state_text(state: &Partition) -> String {
         list(&state.replicas),
         if state.isr.is_empty() { "none".to_owned() } else { list(&state.isr) },
     );
+    for (what, ids) in [("adding", &state.adding_replicas), ("removing", &state.removing_replicas)]
+    {
+        if !ids.is_empty() {
+            write!(text, " {what} {}", list(ids)).expect("a string");
+        }
+    }
     if !state.elr.is_empty() {
         write!(text, " elr {}", list(&state.elr)).expect("a string");
     }
@@ -108,7 +114,9 @@ pub(crate) fn reply_text(reply: &Reply) -> String {
         | Reply::CreatePartitions(list)
         | Reply::AlterConfigs(list)
         | Reply::AlterPartitions(list)
-        | Reply::ElectLeaders(list) => outcomes(list),
+        | Reply::ElectLeaders(list)
+        | Reply::ReassignPartitions(list) => outcomes(list),
+        Reply::UnregisterBroker(outcome) => outcomes(std::slice::from_ref(outcome)),
         Reply::AllocateProducerIds(Ok(block)) => {
             format!("ok, {} from {}", block.count, block.first)
         }

@@ -15,8 +15,24 @@ pub(crate) fn check_image(image: &Image) {
             assert!(leader.is_none_or(|id| image.is_active(id)), "the leader is active: {name}");
             assert!(isr.iter().all(|id| image.is_active(*id)), "the ISR is active: {name}");
             assert!(leader.is_some() || isr.is_empty(), "who is in sync leads: {name}");
+            check_reassignment(partition, &name);
         }
     }
+}
+
+fn check_reassignment(partition: &Partition, name: &str) {
+    let Partition { replicas, isr, adding_replicas, removing_replicas, .. } = partition;
+    let moving = || adding_replicas.iter().chain(removing_replicas);
+    assert!(moving().all(|id| replicas.contains(id)), "who comes and goes is there: {name}");
+    assert!(
+        !adding_replicas.iter().any(|id| removing_replicas.contains(id)),
+        "nobody comes and goes: {name}"
+    );
+    assert!(replicas.len() > removing_replicas.len(), "somebody stays: {name}");
+    assert!(replicas.len() > adding_replicas.len(), "somebody was there: {name}");
+    let added = adding_replicas.iter().all(|id| isr.contains(id));
+    let stays = isr.iter().any(|id| !removing_replicas.contains(id));
+    assert!(!partition.is_reassigning() || !added || !stays, "what can be completed is: {name}");
 }
 
 /// Panics if a step broke what only rises (I15), or revived what was deleted (I19).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
     CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Proposal, ResourceType,
+    Proposal, Reassign, ReassignPartitions, ResourceType,
 };
 use ottla_metadata::proto as records;
 use ottla_protocol::ids::TopicIdPartition;
@@ -38,6 +38,15 @@ pub fn proposal_to_proto(proposal: &Proposal) -> Wire {
         }),
         Proposal::AllocateProducerIds => Wire::AllocateProducerIds(proto::AllocateProducerIds {}),
         Proposal::ElectLeaders(request) => Wire::ElectLeaders(elect_leaders_to_proto(request)),
+        Proposal::ReassignPartitions(request) => {
+            Wire::ReassignPartitions(proto::ReassignPartitions {
+                allow_replication_factor_change: request.allow_replication_factor_change,
+                partitions: request.partitions.iter().map(reassign_to_proto).collect(),
+            })
+        }
+        &Proposal::UnregisterBroker(broker_id) => {
+            Wire::UnregisterBroker(proto::UnregisterBroker { broker_id })
+        }
     }
 }
 
@@ -79,6 +88,11 @@ pub fn proposal_from_proto(proposal: Wire) -> Result<Proposal, InvalidField> {
         ),
         Wire::AllocateProducerIds(_) => Proposal::AllocateProducerIds,
         Wire::ElectLeaders(request) => Proposal::ElectLeaders(elect_leaders_from_proto(request)?),
+        Wire::ReassignPartitions(request) => Proposal::ReassignPartitions(ReassignPartitions {
+            allow_replication_factor_change: request.allow_replication_factor_change,
+            partitions: request.partitions.into_iter().map(reassign_from_proto).collect(),
+        }),
+        Wire::UnregisterBroker(request) => Proposal::UnregisterBroker(request.broker_id),
     })
 }
 
@@ -273,4 +287,20 @@ fn elect_leaders_from_proto(request: proto::ElectLeaders) -> Result<ElectLeaders
             .map(|item| (Arc::from(item.topic), item.partition))
             .collect(),
     })
+}
+
+fn reassign_to_proto(wish: &Reassign) -> proto::Reassign {
+    proto::Reassign {
+        topic: wish.topic.to_string(),
+        partition: wish.partition,
+        target: wish.replicas.clone().map(|broker_ids| proto::Replicas { broker_ids }),
+    }
+}
+
+fn reassign_from_proto(wish: proto::Reassign) -> Reassign {
+    Reassign {
+        topic: Arc::from(wish.topic),
+        partition: wish.partition,
+        replicas: wish.target.map(|target| target.broker_ids),
+    }
 }

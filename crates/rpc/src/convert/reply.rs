@@ -49,6 +49,10 @@ pub fn reply_to_proto(reply: &Reply) -> Wire {
             },
         }),
         Reply::ElectLeaders(outcomes) => Wire::ElectLeaders(results(outcomes)),
+        Reply::ReassignPartitions(outcomes) => Wire::ReassignPartitions(results(outcomes)),
+        Reply::UnregisterBroker(outcome) => {
+            Wire::UnregisterBroker(results(std::slice::from_ref(outcome)))
+        }
     }
 }
 
@@ -83,6 +87,13 @@ pub fn reply_from_proto(reply: Wire) -> Result<Reply, InvalidField> {
             })
         }
         Wire::ElectLeaders(reply) => Reply::ElectLeaders(outcomes(reply.results)),
+        Wire::ReassignPartitions(reply) => Reply::ReassignPartitions(outcomes(reply.results)),
+        Wire::UnregisterBroker(reply) => {
+            let [outcome] = <[Outcome; 1]>::try_from(outcomes(reply.results)).map_err(|all| {
+                InvalidField::new("UnregisterBroker", "results", format!("{} of 1", all.len()))
+            })?;
+            Reply::UnregisterBroker(outcome)
+        }
     })
 }
 

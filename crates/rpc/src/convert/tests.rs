@@ -5,7 +5,7 @@ use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
     CreatePartitions, CreateTopics, CreatedTopic, ElectLeaders, ElectionType, GrowTopic, IsrMember,
-    NewTopic, ProducerIdBlock, Proposal, Reply, ResourceType,
+    NewTopic, ProducerIdBlock, Proposal, Reassign, ReassignPartitions, Reply, ResourceType,
 };
 use ottla_protocol::ids::TopicIdPartition;
 
@@ -64,6 +64,14 @@ fn proposals_survive_the_wire() {
             election_type: ElectionType::Unclean,
             partitions: vec![(Arc::from("t"), 0)],
         }),
+        Proposal::ReassignPartitions(ReassignPartitions {
+            allow_replication_factor_change: true,
+            partitions: [None, Some(vec![]), Some(vec![3, 1])]
+                .into_iter()
+                .map(|replicas| Reassign { topic: Arc::from("t"), partition: 2, replicas })
+                .collect(),
+        }),
+        Proposal::UnregisterBroker(3),
     ];
     for proposal in proposals {
         assert_eq!(proposal_from_proto(proposal_to_proto(&proposal)), Ok(proposal));
@@ -84,8 +92,11 @@ fn replies_survive_the_wire() {
         Reply::AlterConfigs(outcomes.clone()),
         Reply::AlterPartitions(outcomes.clone()),
         Reply::AllocateProducerIds(Ok(ProducerIdBlock { first: 1000, count: 1000 })),
-        Reply::AllocateProducerIds(Err(refusal)),
-        Reply::ElectLeaders(outcomes),
+        Reply::AllocateProducerIds(Err(refusal.clone())),
+        Reply::ElectLeaders(outcomes.clone()),
+        Reply::ReassignPartitions(outcomes),
+        Reply::UnregisterBroker(Ok(())),
+        Reply::UnregisterBroker(Err(refusal)),
     ];
     for reply in replies {
         assert_eq!(reply_from_proto(reply_to_proto(&reply)), Ok(reply));
