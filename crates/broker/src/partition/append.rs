@@ -42,6 +42,7 @@ impl Partition {
         let sequenced = Sequenced::of(&header);
         let now_ms = self.shared.clock.now_ms();
         self.run(|state, after| {
+            state.replica.check_epoch(options.leader_epoch).map_err(PartitionError::from)?;
             let admission =
                 state.replica.admit(sequenced.as_ref(), options.acks_all, options.now_ms);
             let log_start_offset = state.replica.offsets().log_start;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ottla_log::{LogError, ReadPlan};
 use ottla_protocol::ids::{LeaderEpoch, Offset};
 use ottla_protocol::record::NO_TIMESTAMP;
-use ottla_replication::{EpochError, Input, NotReadable, leader_epoch};
+use ottla_replication::{Input, NotReadable, leader_epoch};
 
 use super::replica::{Partition, State};
 use super::types::{
@@ -164,7 +164,7 @@ fn plan_read(
     let bounds =
         state.replica.check_read(current_leader_epoch, last_fetched_epoch, offset, history);
     let bounds = bounds.map_err(|error| match error {
-        NotReadable::Epoch(error) => epoch(error).into(),
+        NotReadable::Epoch(error) => PartitionError::from(error).into(),
         NotReadable::NotLeader => state.not_leader().into(),
         NotReadable::OutOfRange => {
             let offsets = state.replica.offsets();
@@ -200,22 +200,11 @@ fn check_leader(
     state: &mut State,
     current_leader_epoch: Option<LeaderEpoch>,
 ) -> Result<(), PartitionError> {
-    state.replica.check_epoch(current_leader_epoch).map_err(epoch)?;
+    state.replica.check_epoch(current_leader_epoch).map_err(PartitionError::from)?;
     if state.replica.as_leader().is_none() {
         return Err(state.not_leader());
     }
     Ok(())
-}
-
-fn epoch(error: EpochError) -> PartitionError {
-    match error {
-        EpochError::Fenced { requested, current } => {
-            PartitionError::FencedLeaderEpoch { requested, current }
-        }
-        EpochError::Unknown { requested, current } => {
-            PartitionError::UnknownLeaderEpoch { requested, current }
-        }
-    }
 }
 
 fn storage(partition: &Partition, error: &LogError) -> PartitionError {

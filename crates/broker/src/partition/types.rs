@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ottla_protocol::ids::{
     BrokerId, LeaderEpoch, Offset, PartitionEpoch, TimestampMs, TopicIdPartition, TopicName,
 };
+use ottla_replication::EpochError;
 
 /// How a produced batch is to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct AppendOptions {
     pub acks_all: bool,
     /// Wall clock, for timestamp checks, LogAppendTime and producer expiry.
     pub now_ms: TimestampMs,
+    /// Append only if the partition is led here in exactly this epoch; `None`: in any.
+    pub leader_epoch: Option<LeaderEpoch>,
 }
 
 /// A batch was appended (or had been already).
@@ -57,6 +60,19 @@ pub enum PartitionError {
     /// The log could not be read or written, or its directory is out of service.
     #[error("storage error: {0}")]
     Storage(String),
+}
+
+impl From<EpochError> for PartitionError {
+    fn from(error: EpochError) -> Self {
+        match error {
+            EpochError::Fenced { requested, current } => {
+                Self::FencedLeaderEpoch { requested, current }
+            }
+            EpochError::Unknown { requested, current } => {
+                Self::UnknownLeaderEpoch { requested, current }
+            }
+        }
+    }
 }
 
 /// Why a batch was not appended. Every variant is definite: nothing of it will ever be read.

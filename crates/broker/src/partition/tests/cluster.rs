@@ -257,7 +257,7 @@ fn now_ms() -> i64 {
 }
 
 pub(super) fn acks(all: bool) -> AppendOptions {
-    AppendOptions { acks_all: all, now_ms: now_ms() }
+    AppendOptions { acks_all: all, now_ms: now_ms(), leader_epoch: None }
 }
 
 /// Appends with acks=all and waits for the outcome.
