@@ -3,11 +3,12 @@
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Args;
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use serde_json::{Value, json};
@@ -31,12 +32,20 @@ pub(crate) struct GapArgs {
     /// librdkafka's request.timeout.ms; 0: its default.
     #[arg(long, default_value_t = 0)]
     request_timeout_ms: u32,
+    /// librdkafka's debug contexts ("broker,metadata"), told on standard error.
+    #[arg(long, default_value = "")]
+    debug: String,
 }
 
 #[derive(Clone, Default)]
 struct Acks(Arc<Mutex<(Vec<Instant>, u64)>>);
 
-impl ClientContext for Acks {}
+impl ClientContext for Acks {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        eprintln!("{:.3} {facility} {message}", since_epoch.as_secs_f64());
+    }
+}
 
 impl ProducerContext for Acks {
     type DeliveryOpaque = ();
@@ -64,6 +73,9 @@ pub(crate) fn run(bootstrap: &str, args: &GapArgs) -> anyhow::Result<Value> {
     let acks = Acks::default();
     let mut config = client(bootstrap);
     config.set("acks", "all").set("enable.idempotence", "true");
+    if !args.debug.is_empty() {
+        config.set("debug", &args.debug).set_log_level(RDKafkaLogLevel::Debug);
+    }
     if args.request_timeout_ms > 0 {
         config.set("request.timeout.ms", args.request_timeout_ms.to_string());
     }
