@@ -48,11 +48,16 @@ pub const TABLE: &[ApiRow] = &[
     row_of(ApiKey::OffsetForLeaderEpoch, 2, 4),
     row_of(ApiKey::DescribeConfigs, 1, 4),
     row_of(ApiKey::AlterConfigs, 0, 2),
+    row_of(ApiKey::DescribeLogDirs, 1, 4),
     row_of(ApiKey::CreatePartitions, 0, 3),
     row_of(ApiKey::ElectLeaders, 0, 2),
     row_of(ApiKey::IncrementalAlterConfigs, 0, 1),
+    row_of(ApiKey::AlterPartitionReassignments, 0, 1),
+    row_of(ApiKey::ListPartitionReassignments, 0, 0),
     row_of(ApiKey::DescribeQuorum, 0, 2),
     row_of(ApiKey::DescribeCluster, 0, 2),
+    row_of(ApiKey::DescribeProducers, 0, 0),
+    row_of(ApiKey::UnregisterBroker, 0, 0),
     row_of(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 

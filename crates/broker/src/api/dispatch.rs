@@ -9,10 +9,11 @@ use ottla_protocol::frame::{self, FrameError, RequestHeader};
 use ottla_protocol::{Encodable, HeaderVersion, Request};
 
 use super::{
-    Broker, Context, alter_configs, api_versions, create_partitions, create_topics, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_quorum, describe_topic_partitions,
-    elect_leaders, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    Broker, Context, alter_configs, alter_partition_reassignments, api_versions, create_partitions,
+    create_topics, delete_records, delete_topics, describe_cluster, describe_configs,
+    describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
+    elect_leaders, fetch, find_coordinator, init_producer_id, list_offsets,
+    list_partition_reassignments, metadata, offset_for_leader_epoch, produce, unregister_broker,
 };
 use crate::net::connection::{Handler, Refused, Reply};
 use crate::net::listener::Accept;
@@ -123,6 +124,21 @@ impl Handler for KafkaConnection {
             }
             ApiKey::DescribeTopicPartitions => {
                 call.now(|request| describe_topic_partitions::handle(&context, request))
+            }
+            ApiKey::AlterPartitionReassignments => {
+                call.later(|request| alter_partition_reassignments::handle(context, request))
+            }
+            ApiKey::ListPartitionReassignments => {
+                call.now(|request| list_partition_reassignments::handle(&context, request))
+            }
+            ApiKey::DescribeLogDirs => {
+                call.later(|request| describe_log_dirs::handle(context, request))
+            }
+            ApiKey::DescribeProducers => {
+                call.now(|request| describe_producers::handle(&context, request))
+            }
+            ApiKey::UnregisterBroker => {
+                call.later(|request| unregister_broker::handle(context, request))
             }
             key => Err(Refused(format!("{key:?} is in the API table, but has no handler"))),
         }

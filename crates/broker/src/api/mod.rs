@@ -2,6 +2,7 @@
 //! answer is.
 
 mod alter_configs;
+mod alter_partition_reassignments;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -9,6 +10,8 @@ mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
 pub(crate) mod dispatch;
@@ -19,10 +22,12 @@ mod fetch_session;
 mod find_coordinator;
 mod init_producer_id;
 mod list_offsets;
+mod list_partition_reassignments;
 mod lookup;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod unregister_broker;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -19,6 +19,7 @@ mod feed;
 mod flusher;
 mod follow;
 mod herald;
+mod inspect;
 mod link;
 mod load;
 mod proposals;
@@ -37,6 +38,7 @@ mod upkeep;
 mod tests;
 
 pub use ack::{AckGroup, AckOutcome, AckToken};
+pub use inspect::{ActiveProducer, LogDirStatus, ReplicaSize};
 pub use registry::{IsrProposer, Partitions, PartitionsOptions, ProposeError, StartError};
 pub use replica::{Partition, Reader};
 pub use service::ReplicationService;

@@ -75,9 +75,28 @@ impl Partitions {
         self.create(image, wanted);
         for Wanted { id, metadata, .. } in wanted {
             if let Some(partition) = self.get(*id) {
-                partition.step(Input::Metadata(state_of(image, metadata)));
+                self.tell_state(&partition, image, metadata);
             }
         }
+    }
+
+    /// Gives a replica its part. A reassignment may change the replication factor, and with it how many
+    /// replicas must be in sync: a stricter rule holds before the new state does, a laxer one after it, so
+    /// that neither lets the high watermark run ahead of those whom the controller counts as eligible.
+    fn tell_state(&self, partition: &Arc<Partition>, image: &Image, metadata: &PartitionMetadata) {
+        let state = state_of(image, metadata);
+        let rules = self.rules(&partition.settings.load(), metadata.replication_factor());
+        let now_ms = self.shared.clock.now_ms();
+        partition.run(|replica, _| {
+            let old = *replica.replica.rules();
+            if rules.min_insync_replicas > old.min_insync_replicas {
+                replica.step(now_ms, Input::Rules(rules));
+            }
+            replica.step(now_ms, Input::Metadata(state));
+            if *replica.replica.rules() != rules {
+                replica.step(now_ms, Input::Rules(rules));
+            }
+        });
     }
 
     fn is_mine(&self, metadata: &PartitionMetadata) -> bool {
@@ -209,7 +228,7 @@ impl Partitions {
     ) -> Result<Arc<Partition>, LogError> {
         log.set_config(log_config(&settings));
         let producers = load::producers(&mut log)?;
-        let rules = self.rules(&settings, wanted.metadata.replicas.len());
+        let rules = self.rules(&settings, wanted.metadata.replication_factor());
         let replica = Replica::new(self.shared.me, load::offsets(&log), producers, rules);
         let topic = Arc::clone(&wanted.topic);
         Ok(Partition::new(wanted.id, topic, Arc::clone(&self.shared), settings, replica, log))
@@ -306,7 +325,7 @@ impl Partitions {
             }
             let Some(metadata) = image.partition(partition.id()) else { continue };
             let settings = self.topic_config(image, partition.topic());
-            let rules = self.rules(&settings, metadata.replicas.len());
+            let rules = self.rules(&settings, metadata.replication_factor());
             let config = log_config(&settings);
             partition.settings.store(Arc::new(settings));
             let now_ms = self.shared.clock.now_ms();
@@ -328,11 +347,13 @@ impl Partitions {
         })
     }
 
-    fn rules(&self, settings: &TopicConfig, replicas: usize) -> Rules {
+    fn rules(&self, settings: &TopicConfig, replication_factor: usize) -> Rules {
         let config = &self.shared.config;
         Rules {
             flush_messages: settings.flush_messages.max(1),
-            min_insync_replicas: usize::try_from(settings.min_isr(replicas)).unwrap_or(1),
+            min_insync_replicas: usize::try_from(settings.min_isr(replication_factor))
+                .unwrap_or(1)
+                .min(replication_factor),
             replica_lag_time_max_ms: config.replica_lag_time_max_ms,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
         }
