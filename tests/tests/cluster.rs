@@ -196,3 +196,24 @@ fn verify_finds_nothing_wrong_while_a_leader_is_killed() {
     println!("{}", output.out);
     cluster.node(1).kill();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_twenty_megabytes_is_replicated() {
+    let cluster = Cluster::three().await;
+    let bootstrap = cluster.bootstrap();
+    let create = ["--create", "--topic", "large", "--replication-factor", "3"];
+    let limit = ["--config", "max.message.bytes=40000000", "--config", "min.insync.replicas=3"];
+    let _ = topics(&bootstrap, &[create.as_slice(), &limit].concat()).success();
+    let common = ["--bootstrap-server", &bootstrap, "--topic", "large"];
+    let record = "0123456789abcdef".repeat(20 << 16);
+    let produce = ["--producer-property", "acks=all", "--producer-property"];
+    let allow = ["max.request.size=40000000"];
+    let _ = run(
+        tool("kafka-console-producer").args(common).args(produce).args(allow),
+        &format!("{record}\n"),
+    )
+    .success();
+    let read = ["--from-beginning", "--max-messages", "1", "--timeout-ms", "30000"];
+    let read = run(tool("kafka-console-consumer").args(common).args(read), "").success();
+    assert!(read.out.trim_end() == record, "{} bytes came back", read.out.len());
+}

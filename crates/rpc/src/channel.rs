@@ -9,7 +9,9 @@ use tonic::transport::{Channel, Endpoint};
 use crate::controller::controller_client::ControllerClient;
 use crate::quorum::quorum_client::QuorumClient;
 use crate::replication::replication_client::ReplicationClient;
-use crate::{CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES, STREAM_WINDOW_BYTES};
+use crate::{
+    CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES, MAX_REPLICATION_MESSAGE_BYTES, STREAM_WINDOW_BYTES,
+};
 
 /// How long things may take on a channel.
 #[derive(Debug, Clone)]
@@ -95,8 +97,8 @@ pub fn quorum_client(channel: Channel) -> QuorumClient<Channel> {
 /// A replication client with the message limits set.
 pub fn replication_client(channel: Channel) -> ReplicationClient<Channel> {
     ReplicationClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        .max_decoding_message_size(MAX_REPLICATION_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_REPLICATION_MESSAGE_BYTES)
 }
 
 fn endpoint(host: &str, port: u16, options: &ChannelOptions) -> Result<Endpoint, InvalidAddress> {

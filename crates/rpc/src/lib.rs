@@ -17,8 +17,15 @@ pub use server::{
     server_builder,
 };
 
-/// No message, sent or received, may be larger: 16 MiB.
+/// No message between controllers, or between a broker and a controller, may be larger: 16 MiB.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The largest batch that can be replicated: 120 MiB, above the 100 MiB of `socket.request.max.bytes`,
+/// beyond which no client gets a batch in unless that key is raised too.
+pub const MAX_BATCH_BYTES: usize = 120 * 1024 * 1024;
+
+/// A message of a replica stream carries at least one whole batch, and little beside it.
+const MAX_REPLICATION_MESSAGE_BYTES: usize = MAX_BATCH_BYTES + 1024 * 1024;
 
 /// Response metadata of a call that only the active controller answers: the id of the node that leads,
 /// as decimal text; absent while none is known.

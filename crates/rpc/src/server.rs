@@ -14,7 +14,9 @@ use tonic::transport::server::Router;
 use crate::controller::controller_server::{Controller, ControllerServer};
 use crate::quorum::quorum_server::{Quorum, QuorumServer};
 use crate::replication::replication_server::{Replication, ReplicationServer};
-use crate::{CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES, STREAM_WINDOW_BYTES};
+use crate::{
+    CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES, MAX_REPLICATION_MESSAGE_BYTES, STREAM_WINDOW_BYTES,
+};
 
 /// Connections of dead peers are dropped after this long without an answered ping (plus the timeout).
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -86,6 +88,6 @@ pub fn quorum_server<T: Quorum>(service: T) -> QuorumServer<T> {
 /// A replication service with the message limits set.
 pub fn replication_server<T: Replication>(service: T) -> ReplicationServer<T> {
     ReplicationServer::new(service)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        .max_decoding_message_size(MAX_REPLICATION_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_REPLICATION_MESSAGE_BYTES)
 }

@@ -9,6 +9,7 @@ use ottla_protocol::record::{self, BatchError, BatchHeader, NO_TIMESTAMP};
 use ottla_replication::{
     Admission, Input, NotAdmitted, SequenceError, Sequenced, producer_snapshot,
 };
+use ottla_rpc::MAX_BATCH_BYTES;
 
 use super::ack::AckToken;
 use super::replica::{After, Partition, State};
@@ -147,7 +148,7 @@ fn check_limits(
         return Err(AppendError::Transactional);
     }
     let size = header.size_in_bytes();
-    let limit = usize::try_from(settings.max_message_bytes).unwrap_or(0);
+    let limit = usize::try_from(settings.max_message_bytes).unwrap_or(0).min(MAX_BATCH_BYTES);
     if size > limit {
         return Err(AppendError::TooLarge { size, limit });
     }
