@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ottla-config", &["ottla-protocol"]),
     ("ottla-metadata", &["ottla-protocol", "ottla-config"]),
     ("ottla-replication", &["ottla-protocol", "ottla-config"]),
+    ("ottla-coordinator", &["ottla-protocol", "ottla-config", "ottla-metadata"]),
     ("ottla-log", &["ottla-protocol", "ottla-config"]),
     ("ottla-rpc", &["ottla-protocol", "ottla-metadata"]),
     (
@@ -27,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ottla-config",
             "ottla-metadata",
             "ottla-replication",
+            "ottla-coordinator",
             "ottla-log",
             "ottla-rpc",
         ],
@@ -51,7 +53,13 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that decide and touch nothing.
-const PURE: &[&str] = &["ottla-protocol", "ottla-config", "ottla-metadata", "ottla-replication"];
+const PURE: &[&str] = &[
+    "ottla-protocol",
+    "ottla-config",
+    "ottla-metadata",
+    "ottla-replication",
+    "ottla-coordinator",
+];
 /// What a pure room must not have anywhere below it.
 const IMPURE_CRATES: &[&str] = &["tokio", "tonic", "mio", "hyper", "socket2", "sled", "openraft"];
 /// What a pure room must not name itself.

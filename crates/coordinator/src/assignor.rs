@@ -1,0 +1,1 @@
+//! Who gets which partition: the server-side assignors.

@@ -1,0 +1,1 @@
+//! Topics that a regular expression stands for.
