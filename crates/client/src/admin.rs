@@ -1,4 +1,4 @@
-//! Administration: topics, configs, offsets, the cluster.
+//! Administration: topics, configs, offsets, groups, the cluster.
 //!
 //! Each call sends one request, or a few, and returns what the cluster said of each thing asked for. A
 //! call that fails as a whole (nobody reachable, no answer) is a [`ClientError`]; a refusal of one topic
@@ -6,7 +6,9 @@
 
 mod cluster;
 mod configs;
+mod groups;
 mod offsets;
+mod reassignments;
 mod topics;
 
 use std::time::Duration;
@@ -14,12 +16,14 @@ use std::time::Duration;
 use ottla_protocol::StrBytes;
 use ottla_protocol::messages;
 
-pub use cluster::{Cluster, ClusterNode, Quorum, QuorumEndpoint, QuorumReplica};
+pub use cluster::{Cluster, ClusterNode, ElectionType, Quorum, QuorumEndpoint, QuorumReplica};
 pub use configs::{AlterOperation, ConfigEntry, ConfigResource, ConfigSource, ResourceType};
+pub use groups::{GroupDescription, GroupListing, GroupMember, GroupState, GroupType};
 pub(crate) use offsets::list_offsets_at;
 pub use offsets::{DeletedRecords, ListedOffset, OffsetSpec};
+pub use reassignments::{LogDir, LogDirReplica, Reassignment, ReplicaEnd};
 pub use topics::{
-    NewPartitions, NewTopic, PartitionDescription, Reassignment, TopicDescription, TopicListing,
+    NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
 };
 
 use crate::client::Client;

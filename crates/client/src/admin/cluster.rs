@@ -5,7 +5,7 @@ use ottla_protocol::messages::describe_quorum_request::{PartitionData, TopicData
 use ottla_protocol::messages::describe_quorum_response::ReplicaState;
 use ottla_protocol::messages::elect_leaders_request::TopicPartitions;
 use ottla_protocol::messages::{
-    DescribeClusterRequest, DescribeQuorumRequest, ElectLeadersRequest,
+    DescribeClusterRequest, DescribeQuorumRequest, ElectLeadersRequest, UnregisterBrokerRequest,
 };
 
 use super::{Admin, Outcome, missing, outcome, topic_name, whole};
@@ -38,6 +38,16 @@ pub struct Cluster {
     pub controller: BrokerId,
     /// Its brokers.
     pub nodes: Vec<ClusterNode>,
+}
+
+/// Which leader is wanted; the numbers are the wire's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum ElectionType {
+    /// The first replica, if it is in sync.
+    Preferred = 0,
+    /// Where there is no leader, any live replica: may lose records.
+    Unclean = 1,
 }
 
 /// A controller's address, by listener.
@@ -143,10 +153,18 @@ impl Admin {
         })
     }
 
-    /// Elects the preferred leaders of some partitions, or of all; returns what was said of each
-    /// partition that the cluster judged.
-    pub async fn elect_preferred_leaders(
+    /// Ends the registration of a broker.
+    pub async fn unregister_broker(&self, id: BrokerId) -> Result<(), ClientError> {
+        let request = UnregisterBrokerRequest::default().with_broker_id(id.into());
+        let response = self.client.request(Target::Controller, &request).await?;
+        whole(response.error_code, response.error_message.as_ref())
+    }
+
+    /// Elects leaders of some partitions, or of all; returns what was said of each partition that the
+    /// cluster judged.
+    pub async fn elect_leaders(
         &self,
+        election_type: ElectionType,
         partitions: Option<&[TopicPartition]>,
     ) -> Result<Vec<(TopicPartition, Outcome<()>)>, ClientError> {
         let topics = partitions.map(|partitions| {
@@ -160,10 +178,13 @@ impl Admin {
                 .collect()
         });
         let request = ElectLeadersRequest::default()
-            .with_election_type(0)
+            .with_election_type(election_type as i8)
             .with_topic_partitions(topics)
             .with_timeout_ms(self.timeout_ms());
-        let response = self.client.request(Target::Controller, &request).await?;
+        let (_, response) = self
+            .client
+            .request_within(Target::Controller, self.limit(), |_| request.clone())
+            .await?;
         whole(response.error_code, None)?;
         let mut outcomes = Vec::new();
         for topic in &response.replica_election_results {

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use ottla_protocol::api::ApiKey;
-use ottla_protocol::ids::{
-    BrokerId, KafkaUuid, LeaderEpoch, NO_LEADER, PartitionIndex, TopicId, TopicName, TopicPartition,
-};
+use ottla_protocol::ids::{BrokerId, KafkaUuid, LeaderEpoch, NO_LEADER, PartitionIndex, TopicId};
 use ottla_protocol::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsTopic,
 };
@@ -19,10 +17,10 @@ use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::MetadataResponseTopic;
 use ottla_protocol::messages::{
     self, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+    DescribeTopicPartitionsRequest, MetadataRequest,
 };
 
-use super::{Admin, Outcome, missing, outcome, text, topic_name, whole};
+use super::{Admin, Outcome, missing, outcome, text, topic_name};
 use crate::client::Target;
 use crate::error::{ApiError, ClientError};
 
@@ -95,17 +93,6 @@ pub struct TopicDescription {
     pub internal: bool,
     /// By ascending number.
     pub partitions: Vec<PartitionDescription>,
-}
-
-/// A partition whose replicas are being moved.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reassignment {
-    /// All replicas, old and new.
-    pub replicas: Vec<BrokerId>,
-    /// The new ones.
-    pub adding: Vec<BrokerId>,
-    /// Those that will go.
-    pub removing: Vec<BrokerId>,
 }
 
 impl Admin {
@@ -291,33 +278,6 @@ impl Admin {
             .with_topics(Some(topics))
             .with_allow_auto_topic_creation(false);
         Ok(self.client.request(Target::Any, &request).await?.topics)
-    }
-
-    /// Replicas on the move, all of them.
-    pub async fn list_partition_reassignments(
-        &self,
-    ) -> Result<BTreeMap<TopicPartition, Reassignment>, ClientError> {
-        let request = ListPartitionReassignmentsRequest::default()
-            .with_timeout_ms(self.timeout_ms())
-            .with_topics(None);
-        let response = self.client.request(Target::Controller, &request).await?;
-        whole(response.error_code, response.error_message.as_ref())?;
-        let mut moves = BTreeMap::new();
-        for topic in &response.topics {
-            let name = TopicName::from(topic.name.as_str());
-            for partition in &topic.partitions {
-                let reassignment = Reassignment {
-                    replicas: ids(&partition.replicas),
-                    adding: ids(&partition.adding_replicas),
-                    removing: ids(&partition.removing_replicas),
-                };
-                moves.insert(
-                    TopicPartition::new(name.clone(), partition.partition_index),
-                    reassignment,
-                );
-            }
-        }
-        Ok(moves)
     }
 }
 
