@@ -8,10 +8,10 @@ use ottla_protocol::api::ApiKey;
 use ottla_protocol::ids::{BrokerId, LeaderEpoch, TopicName, TopicPartition};
 use tokio::sync::watch;
 
-use crate::cluster::{Cluster, left, refresh_when_wanted};
+use crate::cluster::{Cluster, State, left, refresh_when_wanted};
 use crate::error::ClientError;
 use crate::metadata::{Metadata, Node, TopicInfo};
-use crate::options::{ClientOptions, parse_bootstrap};
+use crate::options::{ClientOptions, HostPort, parse_bootstrap};
 use crate::versions::BrokerVersions;
 
 /// Where a request goes.
@@ -37,10 +37,14 @@ impl Client {
     /// A client that has not yet spoken to anybody. Must be called within a tokio runtime, since it
     /// starts the task that refreshes metadata.
     pub fn new(bootstrap: &str, options: ClientOptions) -> Result<Self, ClientError> {
+        Ok(Self::over(parse_bootstrap(bootstrap)?, options, State::default()))
+    }
+
+    fn over(bootstrap: Vec<HostPort>, options: ClientOptions, state: State) -> Self {
         let (generation, _) = watch::channel(0);
         let inner = Arc::new(Cluster {
-            bootstrap: parse_bootstrap(bootstrap)?,
-            state: Mutex::default(),
+            bootstrap,
+            state: Mutex::new(state),
             slots: Mutex::default(),
             wanted: Arc::default(),
             generation,
@@ -49,7 +53,7 @@ impl Client {
         let max_age = Duration::from_millis(inner.options.metadata_max_age_ms);
         let wanted = Arc::clone(&inner.wanted);
         tokio::spawn(refresh_when_wanted(Arc::downgrade(&inner), wanted, max_age));
-        Ok(Self { inner })
+        Self { inner }
     }
 
     /// A client that has learnt the cluster's nodes.
@@ -57,6 +61,16 @@ impl Client {
         let client = Self::new(bootstrap, options)?;
         client.refresh().await?;
         Ok(client)
+    }
+
+    /// A client of the same cluster with connections of its own: a request that is answered late does not
+    /// hold up others there. It starts with what this one knows of the nodes. Must be called within a
+    /// tokio runtime.
+    #[must_use]
+    pub fn separate(&self) -> Self {
+        let metadata = Arc::clone(&self.inner.lock().metadata);
+        let state = State { metadata, ..State::default() };
+        Self::over(self.inner.bootstrap.clone(), self.inner.options.clone(), state)
     }
 
     /// The settings it was made with.
@@ -154,6 +168,14 @@ impl Client {
             metadata.hint_node(node);
         }
         metadata.hint_leader(&partition.topic, partition.partition, leader, leader_epoch)
+    }
+
+    /// Takes in the address of a node that a broker named, as coordinators are.
+    pub(crate) fn learn_node(&self, node: Node) {
+        let mut state = self.inner.lock();
+        if state.metadata.nodes.get(&node.id).is_none_or(|known| known.address != node.address) {
+            Arc::make_mut(&mut state.metadata).hint_node(node);
+        }
     }
 
     /// Sends a request in the highest version that both sides speak and returns the answer. An error

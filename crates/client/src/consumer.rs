@@ -1,5 +1,7 @@
 //! A consumer by assignment: it reads the partitions that it is told to read; there is no group.
+//! [`crate::GroupConsumer`] is the one with a group.
 
+mod answers;
 mod fetch;
 mod position;
 
@@ -10,6 +12,7 @@ use ottla_protocol::record::Record;
 
 use crate::client::Client;
 use crate::error::ClientError;
+pub(crate) use fetch::Fetcher;
 
 /// Which records of transactions are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,14 +80,14 @@ pub struct Fetched {
 
 /// Reads assigned partitions.
 pub struct Consumer {
-    core: fetch::Fetcher,
+    core: Fetcher,
 }
 
 impl Consumer {
     /// A consumer over a client's connections.
     #[must_use]
     pub fn new(client: Client, options: ConsumerOptions) -> Self {
-        Self { core: fetch::Fetcher::new(client, options) }
+        Self { core: Fetcher::new(client, options) }
     }
 
     /// Adds a partition, or moves one that is already assigned. Its topic need not exist yet.

@@ -6,64 +6,60 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{BrokerId, KafkaUuid, LeaderEpoch, Offset, TopicName, TopicPartition};
 use ottla_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use ottla_protocol::messages::fetch_response::{NodeEndpoint, PartitionData};
 use ottla_protocol::messages::{self, FetchRequest, FetchResponse};
 
-use super::position::{Aborted, visible};
-use super::{ConsumerOptions, Fetched, IsolationLevel, StartAt};
+use super::{ConsumerOptions, Fetched, StartAt};
 use crate::admin::{ListedOffset, OffsetSpec, Outcome, list_offsets_at};
 use crate::client::{Client, Target};
-use crate::error::{ApiError, ClientError};
-use crate::metadata::Node;
-use crate::options::HostPort;
+use crate::error::ClientError;
 
 /// Beyond the longest wait of a fetch, a broker gets this long to answer.
 const FETCH_GRACE: Duration = Duration::from_secs(30);
 
 /// Where a partition is being read.
-struct Position {
+pub(super) struct Position {
     /// The next offset, once it is known.
-    next: Option<Offset>,
+    pub(super) next: Option<Offset>,
     /// Where to begin while it is not.
-    start: StartAt,
-    last_epoch: LeaderEpoch,
+    pub(super) start: StartAt,
+    pub(super) last_epoch: LeaderEpoch,
     /// Counts the assignments, so that an answer to an earlier one is not mistaken for this one's.
     assigned: u64,
     in_flight: bool,
-    attempts: u32,
+    pub(super) attempts: u32,
     retry_at: Instant,
 }
 
 /// A partition in a request.
 #[derive(Clone)]
-struct Asked {
-    partition: TopicPartition,
+pub(super) struct Asked {
+    pub(super) partition: TopicPartition,
     assigned: u64,
-    offset: Offset,
+    pub(super) offset: Offset,
     leader_epoch: LeaderEpoch,
     last_epoch: LeaderEpoch,
 }
 
-enum Done {
+pub(super) enum Done {
     Fetched(Vec<Asked>, Result<(i16, FetchResponse), ClientError>),
     Listed(Vec<Asked>, Result<BTreeMap<TopicPartition, Outcome<ListedOffset>>, ClientError>),
 }
 
-pub(super) struct Fetcher {
-    client: Client,
-    options: ConsumerOptions,
+/// Reads partitions from their leaders.
+pub(crate) struct Fetcher {
+    pub(super) client: Client,
+    pub(super) options: ConsumerOptions,
     positions: BTreeMap<TopicPartition, Position>,
     assignments: u64,
-    fetching: BTreeSet<BrokerId>,
+    pub(super) fetching: BTreeSet<BrokerId>,
     in_flight: FuturesUnordered<BoxFuture<'static, (BrokerId, Done)>>,
-    ready: Vec<Fetched>,
+    pub(super) ready: Vec<Fetched>,
 }
 
 impl Fetcher {
-    pub(super) fn new(client: Client, options: ConsumerOptions) -> Self {
+    pub(crate) fn new(client: Client, options: ConsumerOptions) -> Self {
         Self {
             client,
             options,
@@ -75,7 +71,7 @@ impl Fetcher {
         }
     }
 
-    pub(super) fn assign(&mut self, partition: TopicPartition, start: StartAt) {
+    pub(crate) fn assign(&mut self, partition: TopicPartition, start: StartAt) {
         self.client.follow_topic(&partition.topic, false);
         self.client.want_metadata();
         self.assignments += 1;
@@ -96,20 +92,39 @@ impl Fetcher {
         self.positions.insert(partition, position);
     }
 
-    pub(super) fn unassign(&mut self, partition: &TopicPartition) {
+    /// Like [`Fetcher::assign`], from a committed offset; a log that was cut back since is noticed by the
+    /// epoch of the last record before it, if that is known.
+    pub(crate) fn resume(&mut self, partition: TopicPartition, offset: Offset, epoch: LeaderEpoch) {
+        self.assign(partition.clone(), StartAt::Offset(offset));
+        if let Some(position) = self.positions.get_mut(&partition) {
+            position.last_epoch = epoch;
+        }
+    }
+
+    /// Behind the last record of a partition that was handed out, with that record's leader epoch or -1.
+    pub(crate) fn delivered(&self, partition: &TopicPartition) -> Option<(Offset, LeaderEpoch)> {
+        let waiting = self.ready.iter().find(|fetched| fetched.partition == *partition);
+        if let Some(first) = waiting.and_then(|fetched| fetched.records.first()) {
+            return Some((first.offset, -1));
+        }
+        let position = self.positions.get(partition)?;
+        Some((position.next?, position.last_epoch))
+    }
+
+    pub(crate) fn unassign(&mut self, partition: &TopicPartition) {
         self.positions.remove(partition);
         self.ready.retain(|fetched| fetched.partition != *partition);
     }
 
-    pub(super) fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
+    pub(crate) fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
         self.positions.keys()
     }
 
-    pub(super) fn position(&self, partition: &TopicPartition) -> Option<Offset> {
+    pub(crate) fn position(&self, partition: &TopicPartition) -> Option<Offset> {
         self.positions.get(partition)?.next
     }
 
-    pub(super) async fn poll(&mut self, limit: Duration) -> Result<Vec<Fetched>, ClientError> {
+    pub(crate) async fn poll(&mut self, limit: Duration) -> Result<Vec<Fetched>, ClientError> {
         let deadline = Instant::now() + limit;
         let mut changes = self.client.metadata_changes();
         loop {
@@ -231,36 +246,8 @@ impl Fetcher {
         }));
     }
 
-    fn on_done(&mut self, node: BrokerId, done: Done) -> Result<(), ClientError> {
-        match done {
-            Done::Listed(asked, listed) => {
-                for one in &asked {
-                    let answer = match &listed {
-                        Ok(outcomes) => outcomes.get(&one.partition).cloned(),
-                        Err(error) if error.is_retriable() => None,
-                        Err(error) => return Err(error.clone()),
-                    };
-                    self.on_listed(one, answer)?;
-                }
-            }
-            Done::Fetched(asked, answer) => {
-                self.fetching.remove(&node);
-                match answer {
-                    Ok((version, response)) => self.on_fetched(&asked, version, &response)?,
-                    Err(error) if error.is_retriable() => {
-                        for one in &asked {
-                            self.try_later(one);
-                        }
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// The position that a question was about, unless it was moved meanwhile.
-    fn answered(&mut self, asked: &Asked) -> Option<&mut Position> {
+    pub(super) fn answered(&mut self, asked: &Asked) -> Option<&mut Position> {
         let position = self.positions.get_mut(&asked.partition)?;
         if position.assigned != asked.assigned {
             return None;
@@ -269,144 +256,13 @@ impl Fetcher {
         Some(position)
     }
 
-    fn try_later(&mut self, asked: &Asked) {
+    pub(super) fn try_later(&mut self, asked: &Asked) {
         self.client.want_metadata();
         let options = self.client.options().clone();
         if let Some(position) = self.answered(asked) {
             position.attempts += 1;
             position.retry_at = Instant::now() + options.backoff(position.attempts);
         }
-    }
-
-    fn on_listed(
-        &mut self,
-        asked: &Asked,
-        answer: Option<Outcome<ListedOffset>>,
-    ) -> Result<(), ClientError> {
-        match answer {
-            Some(Ok(listed)) => {
-                if let Some(position) = self.answered(asked) {
-                    position.next = Some(listed.offset.max(0));
-                    position.attempts = 0;
-                }
-                Ok(())
-            }
-            Some(Err(error)) if !error.is_retriable() => Err(error.into()),
-            _ => {
-                self.try_later(asked);
-                Ok(())
-            }
-        }
-    }
-
-    fn on_fetched(
-        &mut self,
-        asked: &[Asked],
-        version: i16,
-        response: &FetchResponse,
-    ) -> Result<(), ClientError> {
-        let whole = ApiError::from_wire(response.error_code, None);
-        let metadata = self.client.metadata();
-        let mut answers: BTreeMap<(&str, i32), &PartitionData> = BTreeMap::new();
-        for topic in &response.responses {
-            let by_id = metadata.topic_name(KafkaUuid(topic.topic_id));
-            let name = match by_id {
-                Some(name) if version >= 13 => name,
-                _ => topic.topic.as_str(),
-            };
-            for partition in &topic.partitions {
-                answers.insert((name, partition.partition_index), partition);
-            }
-        }
-        for one in asked {
-            match answers.get(&(&*one.partition.topic, one.partition.partition)) {
-                Some(data) if whole.is_none() => {
-                    self.on_partition(one, data, &response.node_endpoints)?;
-                }
-                _ => self.try_later(one),
-            }
-        }
-        Ok(())
-    }
-
-    fn on_partition(
-        &mut self,
-        asked: &Asked,
-        data: &PartitionData,
-        endpoints: &[NodeEndpoint],
-    ) -> Result<(), ClientError> {
-        let reset = self.options.offset_reset;
-        let Some(error) = ApiError::from_wire(data.error_code, None) else {
-            return self.on_records(asked, data);
-        };
-        match error.error_code() {
-            ErrorCode::OffsetOutOfRange => {
-                let Some(start) = reset else { return Err(error.into()) };
-                if let Some(position) = self.answered(asked) {
-                    position.next = None;
-                    position.start = start;
-                    position.last_epoch = -1;
-                }
-                Ok(())
-            }
-            code if code.is_retriable() => {
-                let hint = &data.current_leader;
-                let nodes = endpoints.iter().filter_map(|node| {
-                    let address = HostPort {
-                        host: node.host.to_string(),
-                        port: u16::try_from(node.port).ok()?,
-                    };
-                    Some(Node { id: node.node_id.0, address, rack: None })
-                });
-                let (leader, epoch) = (hint.leader_id.0, hint.leader_epoch);
-                let news =
-                    leader >= 0 && self.client.hint_leader(&asked.partition, leader, epoch, nodes);
-                if news {
-                    let _ = self.answered(asked);
-                } else {
-                    self.try_later(asked);
-                }
-                Ok(())
-            }
-            _ => Err(error.into()),
-        }
-    }
-
-    fn on_records(&mut self, asked: &Asked, data: &PartitionData) -> Result<(), ClientError> {
-        let committed_only = self.options.isolation == IsolationLevel::ReadCommitted;
-        let Some(position) = self.answered(asked) else { return Ok(()) };
-        position.attempts = 0;
-        if data.diverging_epoch.epoch >= 0 {
-            // What was read last has been truncated since: go on from where the logs still agree.
-            position.next = Some(asked.offset.min(data.diverging_epoch.end_offset));
-            position.last_epoch = data.diverging_epoch.epoch;
-            return Ok(());
-        }
-        let Some(bytes) = data.records.as_ref().filter(|bytes| !bytes.is_empty()) else {
-            return Ok(());
-        };
-        let aborted: Option<Vec<Aborted>> =
-            data.aborted_transactions.as_ref().filter(|_| committed_only).map(|list| {
-                let one = |abort: &messages::fetch_response::AbortedTransaction| Aborted {
-                    first_offset: abort.first_offset,
-                    producer_id: abort.producer_id.0,
-                };
-                list.iter().map(one).collect()
-            });
-        let run = visible(bytes, asked.offset, aborted.as_deref()).map_err(|error| ApiError {
-            code: ErrorCode::CorruptMessage.code(),
-            message: Some(format!("{} at offset {}: {error}", asked.partition, asked.offset)),
-        })?;
-        position.next = Some(run.next_offset);
-        position.last_epoch = run.last_epoch.unwrap_or(position.last_epoch);
-        if !run.records.is_empty() {
-            self.ready.push(Fetched {
-                partition: asked.partition.clone(),
-                records: run.records,
-                high_watermark: data.high_watermark,
-            });
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,443 @@
+//! Membership by the classic protocol: join, let the leader assign, keep the session, join again when
+//! the group changes. Everything is given up before each join.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use ottla_protocol::ids::{TopicName, TopicPartition};
+use ottla_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use ottla_protocol::messages::leave_group_request::MemberIdentity;
+use ottla_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use ottla_protocol::messages::{
+    self, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    SyncGroupRequest,
+};
+use ottla_protocol::{ErrorCode, StrBytes};
+use tokio::sync::oneshot;
+
+use super::assignor::{RANGE, Subscriber, range};
+use super::membership::{Event, Member, partition_counts, passes};
+use super::protocol::{
+    Subscription, decode_assignment, decode_subscription, encode_assignment, encode_subscription,
+};
+use crate::coordinator::Identity;
+use crate::error::{ApiError, ClientError};
+
+/// The protocol type of consumers.
+const CONSUMER: &str = "consumer";
+/// Beyond the rebalance timeout, the coordinator gets this long to answer a join.
+const JOIN_GRACE: Duration = Duration::from_secs(5);
+
+pub(super) struct Classic {
+    pub(super) member: Member,
+    member_id: String,
+    owned: BTreeSet<TopicPartition>,
+}
+
+/// A generation that was joined.
+struct Joined {
+    generation: i32,
+    /// The topics that were subscribed to.
+    topics: BTreeSet<TopicName>,
+    /// The leader's: what it shall assign.
+    lead: Option<Lead>,
+}
+
+/// What the leader assigns from.
+struct Lead {
+    partition_counts: BTreeMap<TopicName, usize>,
+    assignments: BTreeMap<String, BTreeSet<TopicPartition>>,
+}
+
+/// How a time of heartbeats ended.
+enum Beat<T> {
+    /// What was waited for came.
+    Done(T),
+    /// The group rebalances.
+    Rebalance,
+    /// The group has gone on without this member.
+    Lost,
+}
+
+/// What the coordinator's refusals mean to a member.
+enum Refusal {
+    /// Try again: the coordinator moves or is busy.
+    Later,
+    /// Join again, in the same place.
+    Rejoin,
+    /// Join again, as a new member.
+    Lost,
+    /// Nothing will change it.
+    Lasting,
+}
+
+fn judge(error: &ApiError) -> Refusal {
+    match error.error_code() {
+        ErrorCode::RebalanceInProgress => Refusal::Rejoin,
+        ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration => Refusal::Lost,
+        code if code.is_retriable() => Refusal::Later,
+        _ => Refusal::Lasting,
+    }
+}
+
+fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+impl Classic {
+    pub(super) fn new(member: Member) -> Self {
+        Self { member, member_id: String::new(), owned: BTreeSet::new() }
+    }
+
+    fn group_id(&self) -> messages::GroupId {
+        messages::GroupId(text(&self.member.shared.options.group_id))
+    }
+
+    fn instance_id(&self) -> Option<StrBytes> {
+        self.member.shared.options.instance_id.as_deref().map(text)
+    }
+
+    /// Stays in the group; returns why it cannot.
+    pub(super) async fn run(&mut self) -> ClientError {
+        loop {
+            if let Err(error) = self.generation().await {
+                return error;
+            }
+        }
+    }
+
+    /// One generation, from joining to the reason for the next.
+    async fn generation(&mut self) -> Result<(), ClientError> {
+        let Some(joined) = self.join().await? else { return Ok(()) };
+        let Some(assignment) = self.sync(&joined).await? else { return Ok(()) };
+        let generation = joined.generation;
+        self.member.shared.set_identity(Identity {
+            member_id: self.member_id.clone(),
+            epoch: generation,
+            instance_id: self.member.shared.options.instance_id.clone(),
+        });
+        self.owned.clone_from(&assignment);
+        self.member.tell(Event::Assigned(assignment));
+
+        let reason = async {
+            tokio::select! {
+                () = self.outdated(&joined) => false,
+                () = self.member.shared.idle_too_long() => true,
+            }
+        };
+        match self.beat_while(generation, reason, false).await? {
+            Beat::Done(true) => {
+                self.leave().await;
+                self.lost();
+                self.member.shared.polled().await;
+            }
+            Beat::Lost => self.lost(),
+            Beat::Done(false) | Beat::Rebalance => {
+                let (done, given_up) = oneshot::channel();
+                self.member.tell(Event::Revoked(std::mem::take(&mut self.owned), done));
+                if let Beat::Lost = self.beat_while(generation, given_up, true).await? {
+                    self.lost();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self) {
+        self.member_id.clear();
+        self.owned.clear();
+        self.member.lost();
+    }
+
+    /// Returns once another assignment is due: other topics match, or, seen by the leader, topics have
+    /// come, gone, or grown.
+    async fn outdated(&self, joined: &Joined) {
+        let mut changes = self.member.client.metadata_changes();
+        loop {
+            if self.member.subscribed() != joined.topics {
+                return;
+            }
+            if let Some(Lead { partition_counts: before, .. }) = &joined.lead {
+                let topics = joined.group_topics();
+                let now = partition_counts(&self.member.client.metadata(), &topics, before);
+                if now != *before {
+                    return;
+                }
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Joins the group; `None` asks to begin again.
+    async fn join(&mut self) -> Result<Option<Joined>, ClientError> {
+        let mut attempt = 0;
+        loop {
+            let topics = self.member.subscribed();
+            let answer = self.ask_to_join(&topics).await;
+            attempt += 1;
+            let response = match answer {
+                Ok(response) => response,
+                Err(error) if passes(&error) => {
+                    self.member.pause(attempt).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(error) = ApiError::from_wire(response.error_code, None) else {
+                self.member_id = response.member_id.to_string();
+                return self.joined(topics, &response).await.map(Some);
+            };
+            if error.error_code() == ErrorCode::MemberIdRequired {
+                self.member_id = response.member_id.to_string();
+                continue;
+            }
+            let error = self.member.shared.coordinator.judge(error);
+            match judge(&error) {
+                Refusal::Lost => self.member_id.clear(),
+                Refusal::Later | Refusal::Rejoin => {}
+                Refusal::Lasting => return Err(error.into()),
+            }
+            self.member.pause(attempt).await;
+        }
+    }
+
+    async fn ask_to_join(
+        &self,
+        topics: &BTreeSet<TopicName>,
+    ) -> Result<JoinGroupResponse, ClientError> {
+        let options = &self.member.shared.options;
+        let milliseconds = |ms: u64| i32::try_from(ms).unwrap_or(i32::MAX);
+        let metadata = encode_subscription(&Subscription {
+            topics: topics.clone(),
+            owned: BTreeSet::new(),
+            rack: options.rack.clone(),
+        })
+        .map_err(unencodable)?;
+        let protocol = JoinGroupRequestProtocol::default()
+            .with_name(StrBytes::from_static_str(RANGE))
+            .with_metadata(metadata);
+        let build = |version: i16| {
+            let request = JoinGroupRequest::default()
+                .with_group_id(self.group_id())
+                .with_session_timeout_ms(milliseconds(options.session_timeout_ms))
+                .with_member_id(text(&self.member_id))
+                .with_protocol_type(StrBytes::from_static_str(CONSUMER))
+                .with_protocols(vec![protocol.clone()]);
+            let request = if version >= 1 {
+                request.with_rebalance_timeout_ms(milliseconds(options.max_poll_interval_ms))
+            } else {
+                request
+            };
+            if version >= 5 { request.with_group_instance_id(self.instance_id()) } else { request }
+        };
+        let limit = Duration::from_millis(options.max_poll_interval_ms) + JOIN_GRACE;
+        self.member.shared.coordinator.ask(limit, build).await.map(|(_, response)| response)
+    }
+
+    /// Takes the answer in; the leader divides the partitions.
+    async fn joined(
+        &self,
+        topics: BTreeSet<TopicName>,
+        response: &JoinGroupResponse,
+    ) -> Result<Joined, ClientError> {
+        let leads = response.leader == response.member_id;
+        let lead = if leads && !response.skip_assignment {
+            Some(self.lead(response).await?)
+        } else {
+            None
+        };
+        Ok(Joined { generation: response.generation_id, topics, lead })
+    }
+
+    async fn lead(&self, response: &JoinGroupResponse) -> Result<Lead, ClientError> {
+        let mut subscribers = Vec::with_capacity(response.members.len());
+        for member in &response.members {
+            let subscription = decode_subscription(&member.metadata).map_err(unencodable)?;
+            subscribers.push(Subscriber {
+                member_id: member.member_id.to_string(),
+                instance_id: member.group_instance_id.as_ref().map(ToString::to_string),
+                topics: subscription.topics,
+            });
+        }
+        let client = &self.member.client;
+        let topics: BTreeSet<TopicName> =
+            subscribers.iter().flat_map(|subscriber| subscriber.topics.clone()).collect();
+        for topic in &topics {
+            client.follow_topic(topic, false);
+        }
+        if topics.iter().any(|topic| !matches!(client.metadata().topic(topic), Some(Ok(_)))) {
+            // Topics that cannot be described now are assigned when they can be.
+            match client.refresh().await {
+                Err(error) if !passes(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        let partition_counts = partition_counts(&client.metadata(), &topics, &BTreeMap::new());
+        let assignments = range(&subscribers, &partition_counts);
+        Ok(Lead { partition_counts, assignments })
+    }
+
+    /// Learns the assignment; `None` asks to join again.
+    async fn sync(
+        &mut self,
+        joined: &Joined,
+    ) -> Result<Option<BTreeSet<TopicPartition>>, ClientError> {
+        let mut assignments = Vec::new();
+        for (member_id, partitions) in joined.lead.iter().flat_map(|lead| &lead.assignments) {
+            assignments.push(
+                SyncGroupRequestAssignment::default()
+                    .with_member_id(text(member_id))
+                    .with_assignment(encode_assignment(partitions).map_err(unencodable)?),
+            );
+        }
+        let build = |version: i16| {
+            let request = SyncGroupRequest::default()
+                .with_group_id(self.group_id())
+                .with_generation_id(joined.generation)
+                .with_member_id(text(&self.member_id))
+                .with_assignments(assignments.clone());
+            let request = if version >= 3 {
+                request.with_group_instance_id(self.instance_id())
+            } else {
+                request
+            };
+            if version >= 5 {
+                request
+                    .with_protocol_type(Some(StrBytes::from_static_str(CONSUMER)))
+                    .with_protocol_name(Some(StrBytes::from_static_str(RANGE)))
+            } else {
+                request
+            }
+        };
+        let limit =
+            Duration::from_millis(self.member.shared.options.max_poll_interval_ms) + JOIN_GRACE;
+        let response = match self.member.shared.coordinator.ask(limit, build).await {
+            Ok((_, response)) => response,
+            Err(error) if passes(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(error) = ApiError::from_wire(response.error_code, None) else {
+            return decode_assignment(&response.assignment).map(Some).map_err(unencodable);
+        };
+        let error = self.member.shared.coordinator.judge(error);
+        match judge(&error) {
+            Refusal::Lasting => return Err(error.into()),
+            Refusal::Lost => self.member_id.clear(),
+            Refusal::Later | Refusal::Rejoin => {}
+        }
+        self.member.pause(1).await;
+        Ok(None)
+    }
+
+    /// Keeps the session while something else is waited for; news of a rebalance ends it unless
+    /// `through_rebalance`.
+    async fn beat_while<T>(
+        &self,
+        generation: i32,
+        other: impl Future<Output = T>,
+        through_rebalance: bool,
+    ) -> Result<Beat<T>, ClientError> {
+        let options = &self.member.shared.options;
+        let interval = Duration::from_millis(options.heartbeat_interval_ms);
+        let session = Duration::from_millis(options.session_timeout_ms);
+        let mut alive_at = Instant::now();
+        let mut attempt = 0;
+        tokio::pin!(other);
+        loop {
+            let pause = match attempt {
+                0 => interval,
+                _ => self.member.client.options().backoff(attempt).min(interval),
+            };
+            let beat = async {
+                tokio::time::sleep(pause).await;
+                self.heartbeat(generation).await
+            };
+            let answer = tokio::select! {
+                done = &mut other => return Ok(Beat::Done(done)),
+                answer = beat => answer,
+            };
+            match answer {
+                Ok(None) => {
+                    alive_at = Instant::now();
+                    attempt = 0;
+                    continue;
+                }
+                Ok(Some(error)) => match judge(&error) {
+                    Refusal::Rejoin if through_rebalance => {
+                        alive_at = Instant::now();
+                        attempt = 0;
+                        continue;
+                    }
+                    Refusal::Rejoin => return Ok(Beat::Rebalance),
+                    Refusal::Lost => return Ok(Beat::Lost),
+                    Refusal::Later => {}
+                    Refusal::Lasting => return Err(error.into()),
+                },
+                Err(error) if passes(&error) => {}
+                Err(error) => return Err(error),
+            }
+            attempt += 1;
+            if alive_at.elapsed() > session {
+                return Ok(Beat::Lost);
+            }
+        }
+    }
+
+    /// One heartbeat; an answer's error is an answer.
+    async fn heartbeat(&self, generation: i32) -> Result<Option<ApiError>, ClientError> {
+        let build = |version: i16| {
+            let request = HeartbeatRequest::default()
+                .with_group_id(self.group_id())
+                .with_generation_id(generation)
+                .with_member_id(text(&self.member_id));
+            if version >= 3 { request.with_group_instance_id(self.instance_id()) } else { request }
+        };
+        let coordinator = &self.member.shared.coordinator;
+        let (_, response) = coordinator.ask(self.member.limit(), build).await?;
+        let error = ApiError::from_wire(response.error_code, None);
+        Ok(error.map(|error| coordinator.judge(error)))
+    }
+
+    /// Tells the group that this member goes. A static one stays until its session ends, so that it
+    /// finds its partitions when it comes back (KIP-345).
+    pub(super) async fn leave(&mut self) {
+        if self.member_id.is_empty() || self.member.shared.options.instance_id.is_some() {
+            return;
+        }
+        let build = |version: i16| {
+            let request = LeaveGroupRequest::default().with_group_id(self.group_id());
+            if version < 3 {
+                return request.with_member_id(text(&self.member_id));
+            }
+            let identity = MemberIdentity::default().with_member_id(text(&self.member_id));
+            let identity = if version >= 5 {
+                identity
+                    .with_reason(Some(StrBytes::from_static_str("the consumer is being closed")))
+            } else {
+                identity
+            };
+            request.with_members(vec![identity])
+        };
+        // Whether it arrives or not, the session ends.
+        let _ = self.member.shared.coordinator.ask_apart(self.member.limit(), build).await;
+        self.member_id.clear();
+    }
+}
+
+impl Joined {
+    /// The topics that the leader assigns.
+    fn group_topics(&self) -> BTreeSet<TopicName> {
+        let subscribed = self.topics.iter().cloned();
+        let counted = self.lead.iter().flat_map(|lead| lead.partition_counts.keys().cloned());
+        subscribed.chain(counted).collect()
+    }
+}
+
+/// What a member wrote cannot be read, or the other way round: no attempt will change it.
+fn unencodable(error: super::protocol::Unreadable) -> ClientError {
+    ApiError { code: ErrorCode::InconsistentGroupProtocol.code(), message: Some(error.to_string()) }
+        .into()
+}
