@@ -90,6 +90,12 @@ impl Image {
         self.topic_ids.values().filter_map(|id| self.topics.get(id))
     }
 
+    /// Whether the two images have the same topics, by name and id. May say no although they do.
+    #[must_use]
+    pub fn same_topics(&self, other: &Self) -> bool {
+        self.topic_ids.ptr_eq(&other.topic_ids)
+    }
+
     /// How many topics there are.
     #[must_use]
     pub fn topic_count(&self) -> usize {
