@@ -5,14 +5,17 @@
 //! - `api`: what each of Kafka's requests does;
 //! - `controller_link`: registration, session, metadata feed and proposals, on the control runtime;
 //! - `metadata`: the image that the feed adds up to;
+//! - `coordinator`: the groups that this broker coordinates;
 //! - [`partition`]: the replicas that live here.
 
 mod api;
 mod controller_link;
+mod coordinator;
 mod metadata;
 mod net;
 pub mod partition;
 mod server;
 
+pub use coordinator::GroupLag;
 pub use net::listener::BindError;
 pub use server::{Broker, BrokerHandle, BrokerOptions, StartError};

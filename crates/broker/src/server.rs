@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::api;
 use crate::api::dispatch::KafkaListener;
 use crate::controller_link::{ControllerLink, LinkOptions};
+use crate::coordinator::{GroupCoordinator, GroupLag};
 use crate::metadata::Metadata;
 use crate::net::connection::Limits;
 use crate::net::listener::{self, BindError, ConnectionCounts};
@@ -137,6 +138,12 @@ impl Broker {
         {
             return Err(StartError::ClusterId { stored, configured: configured.clone() });
         }
+        let coordinator = GroupCoordinator::new(
+            Arc::clone(&config),
+            Arc::clone(&metadata),
+            partitions.clone(),
+            data.clone(),
+        );
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
         let broker = Arc::new(api::Broker {
             id: config.node_id,
@@ -144,12 +151,14 @@ impl Broker {
             metadata,
             link: link.clone(),
             partitions: partitions.clone(),
+            coordinator: coordinator.clone(),
             producer_ids: api::ProducerIds::default(),
             fetch_sessions: Arc::new(api::FetchSessionSlots::new(slots)),
         });
+        coordinator.start();
         let serving = Serving::begin(&broker, listeners, &data);
         link.start(partitions.clone(), config.roles.controller.then_some(config.node_id));
-        Ok(BrokerHandle { config, link, partitions, serving, addresses, data })
+        Ok(BrokerHandle { config, link, partitions, coordinator, serving, addresses, data })
     }
 }
 
@@ -276,6 +285,7 @@ pub struct BrokerHandle {
     config: Arc<NodeConfig>,
     link: ControllerLink,
     partitions: Partitions,
+    coordinator: GroupCoordinator,
     serving: Serving,
     addresses: Vec<(String, SocketAddr)>,
     data: Handle,
@@ -292,6 +302,11 @@ impl BrokerHandle {
     #[must_use]
     pub fn partitions(&self) -> &Partitions {
         &self.partitions
+    }
+
+    /// How far the groups that this broker coordinates are behind, in order.
+    pub async fn group_lags(&self) -> Vec<GroupLag> {
+        self.coordinator.lags().await
     }
 
     /// Completes when the broker is registered, has caught up with the metadata and is unfenced.
@@ -324,6 +339,7 @@ impl BrokerHandle {
     pub async fn stop_now(self) {
         // They stand for good otherwise, and hold their connections open.
         self.partitions.end_streams();
+        self.coordinator.stop();
         self.serving.end().await;
         let partitions = self.partitions.clone();
         let broken = partitions.storage_failure().now_or_never().is_some();

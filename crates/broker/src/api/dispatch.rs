@@ -9,11 +9,14 @@ use ottla_protocol::frame::{self, FrameError, RequestHeader};
 use ottla_protocol::{Encodable, HeaderVersion, Request};
 
 use super::{
-    Broker, Context, alter_configs, alter_partition_reassignments, api_versions, create_partitions,
-    create_topics, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
-    elect_leaders, fetch, find_coordinator, init_producer_id, list_offsets,
-    list_partition_reassignments, metadata, offset_for_leader_epoch, produce, unregister_broker,
+    Broker, Context, alter_configs, alter_partition_reassignments, api_versions,
+    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics,
+    delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_producers, describe_quorum,
+    describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
+    join_group, leave_group, list_groups, list_offsets, list_partition_reassignments, metadata,
+    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    unregister_broker,
 };
 use crate::net::connection::{Handler, Refused, Reply};
 use crate::net::listener::Accept;
@@ -76,7 +79,9 @@ impl Handler for KafkaConnection {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
             peer: self.peer,
+            client_id: header.client_id.clone(),
             version: header.api_version,
+            request_bytes: frame.len(),
         };
         let call = Call { header, frame };
         match row.key {
@@ -90,9 +95,19 @@ impl Handler for KafkaConnection {
             }
             ApiKey::ListOffsets => call.now(|request| list_offsets::handle(&context, request)),
             ApiKey::Metadata => call.later(|request| metadata::handle(context, request)),
+            ApiKey::OffsetCommit => call.later(|request| offset_commit::handle(context, request)),
+            ApiKey::OffsetFetch => call.later(|request| offset_fetch::handle(context, request)),
             ApiKey::FindCoordinator => {
-                call.now(|request| find_coordinator::handle(&context, request))
+                call.later(|request| find_coordinator::handle(context, request))
             }
+            ApiKey::JoinGroup => call.later(|request| join_group::handle(context, request)),
+            ApiKey::Heartbeat => call.later(|request| heartbeat::handle(context, request)),
+            ApiKey::LeaveGroup => call.later(|request| leave_group::handle(context, request)),
+            ApiKey::SyncGroup => call.later(|request| sync_group::handle(context, request)),
+            ApiKey::DescribeGroups => {
+                call.later(|request| describe_groups::handle(context, request))
+            }
+            ApiKey::ListGroups => call.later(|request| list_groups::handle(context, request)),
             ApiKey::ApiVersions => call.now(|request| api_versions::handle(&context, &request)),
             ApiKey::CreateTopics => call.later(|request| create_topics::handle(context, request)),
             ApiKey::DeleteTopics => call.later(|request| delete_topics::handle(context, request)),
@@ -112,15 +127,23 @@ impl Handler for KafkaConnection {
             ApiKey::CreatePartitions => {
                 call.later(|request| create_partitions::handle(context, request))
             }
+            ApiKey::DeleteGroups => call.later(|request| delete_groups::handle(context, request)),
             ApiKey::ElectLeaders => call.later(|request| elect_leaders::handle(context, request)),
             ApiKey::IncrementalAlterConfigs => {
                 call.later(|request| alter_configs::handle_incremental(context, request))
             }
+            ApiKey::OffsetDelete => call.later(|request| offset_delete::handle(context, request)),
             ApiKey::DescribeQuorum => {
                 call.later(|request| describe_quorum::handle(context, request))
             }
             ApiKey::DescribeCluster => {
                 call.now(|request| describe_cluster::handle(&context, &request))
+            }
+            ApiKey::ConsumerGroupHeartbeat => {
+                call.later(|request| consumer_group_heartbeat::handle(context, request))
+            }
+            ApiKey::ConsumerGroupDescribe => {
+                call.later(|request| consumer_group_describe::handle(context, request))
             }
             ApiKey::DescribeTopicPartitions => {
                 call.now(|request| describe_topic_partitions::handle(&context, request))

@@ -1,9 +1,11 @@
 //! THE map from this broker's errors to Kafka's codes, and the only place that looks at a request's
 //! version to choose a code. Without a catch-all: a new error must be given its code here.
 
+use ottla_coordinator::{GroupError, Response};
 use ottla_protocol::ErrorCode;
 
 use crate::controller_link::ProposeError;
+use crate::coordinator::{CoordinatorError, Unavailable};
 use crate::partition::{AckOutcome, AppendError, ListOffsetError, PartitionError, ReadError};
 
 /// An error that has a Kafka code in every request.
@@ -56,6 +58,85 @@ impl Coded for ProposeError {
             Self::TimedOut(_) => ErrorCode::RequestTimedOut,
             Self::Refused(refusal) => refusal.code,
         }
+    }
+}
+
+impl Coded for CoordinatorError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unavailable(error) => error.code(),
+            Self::Group(error) => error.code(),
+        }
+    }
+}
+
+impl Coded for Unavailable {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotCoordinator => ErrorCode::NotCoordinator,
+            Self::Loading => ErrorCode::CoordinatorLoadInProgress,
+            Self::Overloaded | Self::TimedOut => ErrorCode::CoordinatorNotAvailable,
+        }
+    }
+}
+
+impl Coded for GroupError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidGroupId => ErrorCode::InvalidGroupId,
+            Self::GroupIdNotFound(_) => ErrorCode::GroupIdNotFound,
+            Self::NonEmptyGroup => ErrorCode::NonEmptyGroup,
+            Self::UnknownMemberId(_) => ErrorCode::UnknownMemberId,
+            Self::MemberIdRequired { .. } => ErrorCode::MemberIdRequired,
+            Self::FencedInstanceId(_) => ErrorCode::FencedInstanceId,
+            Self::UnreleasedInstanceId(_) => ErrorCode::UnreleasedInstanceId,
+            Self::IllegalGeneration(_) => ErrorCode::IllegalGeneration,
+            Self::RebalanceInProgress => ErrorCode::RebalanceInProgress,
+            Self::InconsistentGroupProtocol(_) => ErrorCode::InconsistentGroupProtocol,
+            Self::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
+            Self::GroupMaxSizeReached(_) => ErrorCode::GroupMaxSizeReached,
+            Self::FencedMemberEpoch(_) => ErrorCode::FencedMemberEpoch,
+            Self::StaleMemberEpoch(_) => ErrorCode::StaleMemberEpoch,
+            Self::UnsupportedAssignor(_) => ErrorCode::UnsupportedAssignor,
+            Self::InvalidRegularExpression(_) => ErrorCode::InvalidRegularExpression,
+            Self::InvalidRequest(_) => ErrorCode::InvalidRequest,
+            Self::UnsupportedVersion(_) => ErrorCode::UnsupportedVersion,
+            Self::NotStored(code) => *code,
+        }
+    }
+}
+
+/// What clients are told when the log does not take their group's state.
+pub(crate) fn group_write_code(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::Partition(error) => match error {
+            PartitionError::NotLeader { .. }
+            | PartitionError::FencedLeaderEpoch { .. }
+            | PartitionError::UnknownLeaderEpoch { .. }
+            | PartitionError::Storage(_) => ErrorCode::NotCoordinator,
+        },
+        AppendError::NotEnoughReplicas { .. } => ErrorCode::CoordinatorNotAvailable,
+        AppendError::Corrupt(_)
+        | AppendError::InvalidRecord(_)
+        | AppendError::UnsupportedFormat(_)
+        | AppendError::TooLarge { .. }
+        | AppendError::LargerThanSegment { .. }
+        | AppendError::InvalidTimestamp(_)
+        | AppendError::OutOfOrderSequence { .. }
+        | AppendError::InvalidProducerEpoch { .. }
+        | AppendError::Transactional => ErrorCode::UnknownServerError,
+    }
+}
+
+/// Before version 6, DescribeGroups did not call a group missing (KIP-1043): `None`, it is dead.
+pub(super) fn describe_group_code(
+    answer: &Result<Response, CoordinatorError>,
+    version: i16,
+) -> Option<ErrorCode> {
+    match answer {
+        Ok(_) => Some(ErrorCode::UnknownServerError),
+        Err(CoordinatorError::Group(GroupError::GroupIdNotFound(_))) if version < 6 => None,
+        Err(error) => Some(error.code()),
     }
 }
 

@@ -4,12 +4,17 @@
 mod alter_configs;
 mod alter_partition_reassignments;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
+mod coordinated;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
@@ -20,13 +25,21 @@ mod error;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod lookup;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 mod unregister_broker;
 
 use std::net::IpAddr;
@@ -39,9 +52,11 @@ use ottla_protocol::ids::{BrokerId, TimestampMs};
 use tokio::time::Instant;
 
 use crate::controller_link::ControllerLink;
+use crate::coordinator::GroupCoordinator;
 use crate::metadata::Metadata;
 use crate::partition::Partitions;
 
+pub(crate) use error::group_write_code;
 pub(crate) use fetch_session::Slots as FetchSessionSlots;
 pub(crate) use init_producer_id::ProducerIds;
 
@@ -57,6 +72,7 @@ pub(crate) struct Broker {
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) link: ControllerLink,
     pub(crate) partitions: Partitions,
+    pub(crate) coordinator: GroupCoordinator,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: Arc<FetchSessionSlots>,
 }
@@ -69,8 +85,12 @@ struct Context {
     listener: Arc<str>,
     /// The client's address.
     peer: IpAddr,
+    /// What the client calls itself.
+    client_id: Option<Arc<str>>,
     /// The request's version.
     version: i16,
+    /// The request's size.
+    request_bytes: usize,
 }
 
 /// Until when an administrative request may take.

@@ -149,11 +149,8 @@ impl Produce<'_> {
         }
         let replica =
             lookup::replica(self.context, topic, data.index).map_err(|code| (code, None))?;
-        let options = AppendOptions {
-            acks_all: self.acks == -1,
-            now_ms: self.now_ms,
-            leader_epoch: None,
-        };
+        let options =
+            AppendOptions { acks_all: self.acks == -1, now_ms: self.now_ms, leader_epoch: None };
         let appended = replica
             .append(records, options, token)
             .map_err(|error| (error.code(), Some(error.to_string())))?;
