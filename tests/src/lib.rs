@@ -21,5 +21,5 @@ pub use binary::{binary, root};
 pub use cluster::{Builder, Cluster, quick};
 pub use ledger::{Ledger, Report};
 pub use node::Node;
-pub use ports::free_ports;
-pub use tool::{Output, run, tool};
+pub use ports::{free_ports, free_ports_below_10000};
+pub use tool::{Output, run, run_within, tool};

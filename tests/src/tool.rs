@@ -49,6 +49,12 @@ pub fn tool(name: &str) -> Command {
 /// Runs a program with `input` on its standard input; killed, and the test failed, if it hangs.
 #[must_use]
 pub fn run(command: &mut Command, input: &str) -> Output {
+    run_within(command, input, PATIENCE)
+}
+
+/// Like [`run`], with a limit of its own.
+#[must_use]
+pub fn run_within(command: &mut Command, input: &str, patience: Duration) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -64,7 +70,7 @@ pub fn run(command: &mut Command, input: &str) -> Output {
     let pid = rustix::process::Pid::from_child(&child);
     let (done, ended) = std::sync::mpsc::channel::<()>();
     let watchdog = std::thread::spawn(move || {
-        if ended.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     });
