@@ -1,12 +1,14 @@
 //! The command line, as settings of a consumer.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_client::{ClientOptions, ConsumerOptions, IsolationLevel, StartAt};
+use ottla_client::{ClientOptions, ConsumerOptions, GroupOptions, IsolationLevel, StartAt};
 use ottla_protocol::ids::TopicName;
 
 use super::formatter::Formatter;
+use super::group;
 use crate::console::say;
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given, Opt, OptionError, flag, value};
@@ -55,7 +57,7 @@ pub(super) enum Topics {
     /// A topic, or one partition of it.
     One(TopicName, Option<i32>),
     /// Every topic that matches.
-    Matching(IncludeList),
+    Matching(Arc<IncludeList>),
 }
 
 /// What the tool does.
@@ -64,7 +66,8 @@ pub(super) struct Settings {
     pub(super) bootstrap: String,
     pub(super) topics: Topics,
     pub(super) start: StartAt,
-    pub(super) group: Option<String>,
+    /// Of the group to join; `None` for a partition that was named.
+    pub(super) group: Option<GroupOptions>,
     pub(super) client: ClientOptions,
     pub(super) consumer: ConsumerOptions,
     pub(super) formatter: Formatter,
@@ -72,7 +75,6 @@ pub(super) struct Settings {
     pub(super) timeout: Option<Duration>,
     pub(super) skip_on_error: bool,
     pub(super) systest_events: bool,
-    pub(super) auto_create: bool,
 }
 
 /// A command line that makes no sense, or that only asks for help.
@@ -124,7 +126,7 @@ pub(super) fn settings(args: &[OsString]) -> Result<Settings, Misuse> {
         .extend(read_pairs(given.all("command-property").chain(given.all("consumer-property"))));
     let start = start(&given, &properties)?;
     let topics = match given.one("include")? {
-        Some(pattern) => Topics::Matching(IncludeList::parse(pattern)?),
+        Some(pattern) => Topics::Matching(Arc::new(IncludeList::parse(pattern)?)),
         None => {
             let topic = given.one("topic")?.unwrap_or_default();
             Topics::One(TopicName::from(topic), given.number("partition")?)
@@ -141,7 +143,7 @@ pub(super) fn settings(args: &[OsString]) -> Result<Settings, Misuse> {
         bootstrap: given.one("bootstrap-server")?.unwrap_or_default().to_owned(),
         topics,
         start,
-        group: group(&given, &properties)?,
+        group: group::options(&given, &properties)?,
         client,
         consumer: consumer_options(&given, &properties, start)?,
         formatter: formatter(&given)?,
@@ -149,7 +151,6 @@ pub(super) fn settings(args: &[OsString]) -> Result<Settings, Misuse> {
         timeout: not_negative(timeout_ms).map(Duration::from_millis),
         skip_on_error: given.has("skip-message-on-error"),
         systest_events: given.has("enable-systest-events"),
-        auto_create: properties.get("allow.auto.create.topics").is_none_or(|v| v != "false"),
     })
 }
 
@@ -249,29 +250,6 @@ fn start(given: &Given, properties: &Properties) -> Result<StartAt, Misuse> {
     }
 }
 
-fn group(given: &Given, properties: &Properties) -> Result<Option<String>, Misuse> {
-    let named = given.one("group")?.map(str::to_owned);
-    let property = properties.get("group.id").cloned();
-    if let (Some(named), Some(property)) = (&named, &property)
-        && named != property
-    {
-        return Err(Misuse::Usage(format!(
-            "The group ids provided in different places (directly using '--group', via \
-             '--consumer-property', or via '--consumer.config') do not match. Detected group ids: \
-             '{named}', '{property}'"
-        )));
-    }
-    let group = named.or(property);
-    if group.as_ref().is_some_and(|group| group.trim().is_empty()) {
-        return Err(Failure::new(
-            "org.apache.kafka.common.errors.InvalidGroupIdException",
-            "The configured group.id should not be an empty string or whitespace.",
-        )
-        .into());
-    }
-    Ok(group)
-}
-
 fn consumer_options(
     given: &Given,
     properties: &Properties,
@@ -291,8 +269,9 @@ fn consumer_options(
         }
     };
     let reset = match start {
-        StartAt::Earliest => StartAt::Earliest,
-        StartAt::Latest | StartAt::Offset(_) => StartAt::Latest,
+        _ if properties.get("auto.offset.reset").is_some_and(|reset| reset == "none") => None,
+        StartAt::Earliest => Some(StartAt::Earliest),
+        StartAt::Latest | StartAt::Offset(_) => Some(StartAt::Latest),
     };
     Ok(ConsumerOptions {
         isolation,
@@ -302,7 +281,7 @@ fn consumer_options(
         fetch_max_bytes: number(properties, "fetch.max.bytes")?.unwrap_or(defaults.fetch_max_bytes),
         max_partition_fetch_bytes: number(properties, "max.partition.fetch.bytes")?
             .unwrap_or(defaults.max_partition_fetch_bytes),
-        offset_reset: Some(reset),
+        offset_reset: reset,
     })
 }
 
