@@ -10,6 +10,7 @@ mod codec;
 mod compression;
 mod control;
 mod header;
+mod retain;
 mod stamp;
 mod varint;
 
@@ -23,4 +24,5 @@ pub use header::{
     BATCH_HEADER_LEN, BatchError, BatchHeader, BatchView, Batches, LOG_OVERHEAD, NO_SEQUENCE,
     NO_TIMESTAMP, TimestampType, batches, check_crc, check_produced,
 };
+pub use retain::retain;
 pub use stamp::{stamp, stamp_log_append_time};

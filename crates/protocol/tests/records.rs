@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use ottla_protocol::record::{
     BATCH_HEADER_LEN, BatchError, BatchHeader, Compression, CompressionError, ControlRecord,
-    EndTransaction, Header, NO_SEQUENCE, ProducerFields, RecordBatchBuilder, TimestampType,
-    batches, check_crc, check_produced, compress, decode_records, decompress, stamp,
-    stamp_log_append_time,
+    DecodeLimits, EndTransaction, Header, NO_SEQUENCE, ProducerFields, RecordBatchBuilder,
+    TimestampType, batches, check_crc, check_produced, compress, decode_batch, decode_records,
+    decompress, retain, stamp, stamp_log_append_time,
 };
 use proptest::prelude::*;
 
@@ -228,4 +228,46 @@ fn the_header_is_61_bytes() {
     let batch = one("");
     assert!(BatchHeader::parse(&batch[..BATCH_HEADER_LEN]).is_ok());
     assert!(BatchHeader::parse(&batch[..BATCH_HEADER_LEN - 1]).is_err());
+}
+
+#[test]
+fn what_compaction_leaves_keeps_offsets_times_and_producer() {
+    for compression in Compression::ALL {
+        let producer = ProducerFields { producer_id: 9, producer_epoch: 2, base_sequence: 40 };
+        let mut builder = RecordBatchBuilder::new(compression)
+            .base_offset(100)
+            .leader_epoch(7)
+            .producer(producer);
+        let header = Header { key: "h".to_owned(), value: Some(Bytes::from_static(b"x")) };
+        for number in 0..5_i64 {
+            let key = [b'a' + number as u8];
+            let value = (number != 3).then_some(&b"value"[..]);
+            builder.append(1000 + number, Some(&key), value, std::slice::from_ref(&header));
+        }
+        let batch = builder.build().expect("a small batch");
+        let whole = BatchHeader::parse(&batch).expect("a batch");
+        let mut records = Vec::new();
+        decode_batch(&batch, DecodeLimits::default(), &mut records).expect("records");
+        records.retain(|record| matches!(record.offset, 101 | 103));
+
+        let left = retain(&whole, &records, Some(5_000_000)).expect("a small batch");
+        let head = BatchHeader::parse(&left).expect("a batch");
+        assert_eq!((head.base_offset, head.last_offset(), head.count), (100, 104, 2));
+        assert_eq!((head.max_timestamp, head.base_timestamp), (1003, 5_000_000));
+        assert!(head.has_delete_horizon());
+        assert_eq!(head.compression(), Some(compression));
+        assert_eq!((head.producer_id, head.last_sequence()), (9, 44));
+        assert_eq!(head.partition_leader_epoch, 7);
+        let mut read = Vec::new();
+        decode_batch(&left, DecodeLimits::default(), &mut read).expect("records");
+        assert_eq!(read, records);
+
+        let bare = retain(&head, &[], Some(5_000_000)).expect("a head");
+        let head = BatchHeader::parse(&bare).expect("a batch");
+        check_crc(&bare).expect("its checksum");
+        assert_eq!((bare.len(), head.count, head.last_offset()), (61, 0, 104));
+        assert_eq!((head.max_timestamp, head.last_sequence()), (-1, 44));
+        assert!(!head.has_delete_horizon());
+        assert_eq!(decode_records(&bare).expect("no records"), []);
+    }
 }

@@ -3,8 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::header::{
-    BATCH_HEADER_LEN, CONTROL, CRC_AT, CRC_COVERS_FROM, LOG_APPEND_TIME, LOG_OVERHEAD, NO_SEQUENCE,
-    NO_TIMESTAMP, TRANSACTIONAL, TimestampType,
+    BATCH_HEADER_LEN, BatchHeader, CONTROL, CRC_AT, CRC_COVERS_FROM, LOG_APPEND_TIME, LOG_OVERHEAD,
+    NO_SEQUENCE, NO_TIMESTAMP, TRANSACTIONAL, TimestampType,
 };
 use super::{Compression, Header, compress, varint};
 use crate::ids::{LeaderEpoch, NO_PRODUCER_ID, Offset, TimestampMs};
@@ -137,27 +137,7 @@ impl RecordBatchBuilder {
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        let offset_delta = i64::from(self.count);
-
-        let mut length = 1 + varint::size(timestamp_delta) + varint::size(offset_delta);
-        length += nullable_size(key) + nullable_size(value);
-        length += varint::size(headers.len() as i64);
-        for header in headers {
-            length += nullable_size(Some(header.key.as_bytes()));
-            length += nullable_size(header.value.as_deref());
-        }
-        self.body.reserve(length + 5);
-        varint::put(&mut self.body, length as i64);
-        self.body.put_i8(0);
-        varint::put(&mut self.body, timestamp_delta);
-        varint::put(&mut self.body, offset_delta);
-        put_nullable(&mut self.body, key);
-        put_nullable(&mut self.body, value);
-        varint::put(&mut self.body, headers.len() as i64);
-        for header in headers {
-            put_nullable(&mut self.body, Some(header.key.as_bytes()));
-            put_nullable(&mut self.body, header.value.as_deref());
-        }
+        put_record(&mut self.body, timestamp_delta, self.count.into(), key, value, headers);
         self.count += 1;
     }
 
@@ -189,27 +169,21 @@ impl RecordBatchBuilder {
                 &packed
             }
         };
-        let size = BATCH_HEADER_LEN + body.len();
-        let batch_length = i32::try_from(size - LOG_OVERHEAD).map_err(|_| BatchTooLarge)?;
-
-        let mut batch = BytesMut::with_capacity(size);
-        batch.put_i64(self.base_offset);
-        batch.put_i32(batch_length);
-        batch.put_i32(self.leader_epoch);
-        batch.put_i8(2);
-        batch.put_u32(0);
-        batch.put_i16(self.attributes());
-        batch.put_i32((self.count - 1).max(0));
-        batch.put_i64(self.base_timestamp);
-        batch.put_i64(self.max_timestamp);
-        batch.put_i64(self.producer.producer_id);
-        batch.put_i16(self.producer.producer_epoch);
-        batch.put_i32(self.producer.base_sequence);
-        batch.put_i32(self.count);
-        batch.put_slice(body);
-        let crc = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
-        batch[CRC_AT..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
-        Ok(batch.freeze())
+        let header = BatchHeader {
+            base_offset: self.base_offset,
+            batch_length: 0,
+            partition_leader_epoch: self.leader_epoch,
+            crc: 0,
+            attributes: self.attributes(),
+            last_offset_delta: (self.count - 1).max(0),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: self.producer.producer_id,
+            producer_epoch: self.producer.producer_epoch,
+            base_sequence: self.producer.base_sequence,
+            count: self.count,
+        };
+        assemble(&header, body)
     }
 
     fn attributes(&self) -> i16 {
@@ -224,6 +198,60 @@ impl RecordBatchBuilder {
             attributes |= CONTROL;
         }
         attributes
+    }
+}
+
+/// A batch of this head, whose length and checksum are computed, and these records.
+pub(super) fn assemble(header: &BatchHeader, body: &[u8]) -> Result<Bytes, BatchTooLarge> {
+    let size = BATCH_HEADER_LEN + body.len();
+    let batch_length = i32::try_from(size - LOG_OVERHEAD).map_err(|_| BatchTooLarge)?;
+    let mut batch = BytesMut::with_capacity(size);
+    batch.put_i64(header.base_offset);
+    batch.put_i32(batch_length);
+    batch.put_i32(header.partition_leader_epoch);
+    batch.put_i8(2);
+    batch.put_u32(0);
+    batch.put_i16(header.attributes);
+    batch.put_i32(header.last_offset_delta);
+    batch.put_i64(header.base_timestamp);
+    batch.put_i64(header.max_timestamp);
+    batch.put_i64(header.producer_id);
+    batch.put_i16(header.producer_epoch);
+    batch.put_i32(header.base_sequence);
+    batch.put_i32(header.count);
+    batch.put_slice(body);
+    let crc = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
+    batch[CRC_AT..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
+    Ok(batch.freeze())
+}
+
+/// One record, behind its length.
+pub(super) fn put_record(
+    out: &mut BytesMut,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[Header],
+) {
+    let mut length = 1 + varint::size(timestamp_delta) + varint::size(offset_delta);
+    length += nullable_size(key) + nullable_size(value);
+    length += varint::size(headers.len() as i64);
+    for header in headers {
+        length += nullable_size(Some(header.key.as_bytes()));
+        length += nullable_size(header.value.as_deref());
+    }
+    out.reserve(length + 5);
+    varint::put(out, length as i64);
+    out.put_i8(0);
+    varint::put(out, timestamp_delta);
+    varint::put(out, offset_delta);
+    put_nullable(out, key);
+    put_nullable(out, value);
+    varint::put(out, headers.len() as i64);
+    for header in headers {
+        put_nullable(out, Some(header.key.as_bytes()));
+        put_nullable(out, header.value.as_deref());
     }
 }
 
