@@ -24,10 +24,12 @@ pub enum TimestampType {
 
 /// The settings of one topic that its partitions act on, after its own overrides, the cluster's dynamic defaults, the node's
 /// file and the defaults. Milliseconds and bytes throughout; -1 means "no limit" where Kafka says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TopicConfig {
     /// `cleanup.policy`.
     pub cleanup_policy: CleanupPolicy,
+    /// `delete.retention.ms`: how long compaction keeps tombstones.
+    pub delete_retention_ms: i64,
     /// `file.delete.delay.ms`.
     pub file_delete_delay_ms: i64,
     /// `flush.messages`: 1 means that acknowledged (acks=all) is flushed.
@@ -36,6 +38,8 @@ pub struct TopicConfig {
     pub flush_ms: i64,
     /// `index.interval.bytes`.
     pub index_interval_bytes: i32,
+    /// `max.compaction.lag.ms`: a record is compacted after so long at the latest.
+    pub max_compaction_lag_ms: i64,
     /// `max.message.bytes`: the largest batch, header included.
     pub max_message_bytes: i32,
     /// `message.timestamp.type`.
@@ -44,6 +48,10 @@ pub struct TopicConfig {
     pub message_timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`.
     pub message_timestamp_after_max_ms: i64,
+    /// `min.cleanable.dirty.ratio`: the share of uncompacted bytes above which a log is compacted.
+    pub min_cleanable_dirty_ratio: f64,
+    /// `min.compaction.lag.ms`: a record is not compacted before so long.
+    pub min_compaction_lag_ms: i64,
     /// `min.insync.replicas` when somebody set it; see [`TopicConfig::min_isr`].
     pub min_insync_replicas: Option<i32>,
     /// `retention.bytes` of each partition; -1 means no limit.
@@ -77,7 +85,7 @@ impl TopicConfig {
         broker_static: &BTreeMap<String, String>,
     ) -> Self {
         Self::of(&Layers {
-            topic: Some(overrides),
+            own: Some(overrides),
             broker: None,
             cluster: Some(cluster_defaults),
             file: Some(broker_static),
@@ -95,10 +103,12 @@ impl TopicConfig {
         let log_append_time = text("message.timestamp.type") == "LogAppendTime";
         Self {
             cleanup_policy: CleanupPolicy { delete: has("delete"), compact: has("compact") },
+            delete_retention_ms: long("delete.retention.ms"),
             file_delete_delay_ms: long("file.delete.delay.ms"),
             flush_messages: long("flush.messages"),
             flush_ms: long("flush.ms"),
             index_interval_bytes: int("index.interval.bytes"),
+            max_compaction_lag_ms: long("max.compaction.lag.ms"),
             max_message_bytes: int("max.message.bytes"),
             message_timestamp_type: if log_append_time {
                 TimestampType::LogAppendTime
@@ -107,6 +117,8 @@ impl TopicConfig {
             },
             message_timestamp_before_max_ms: long("message.timestamp.before.max.ms"),
             message_timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
+            min_cleanable_dirty_ratio: text("min.cleanable.dirty.ratio").parse().unwrap_or(0.5),
+            min_compaction_lag_ms: long("min.compaction.lag.ms"),
             min_insync_replicas: layers.set("min.insync.replicas").and_then(|v| v.parse().ok()),
             retention_bytes: long("retention.bytes"),
             retention_ms: long("retention.ms"),

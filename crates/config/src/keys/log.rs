@@ -15,7 +15,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::node("background.threads", Kind::Int, "Kafka's background threads.")
         .default("10")
         .at_least(1)
-        .without_effect(),
+        .without_effect().cluster_wide(),
     Key::node("delete.topic.enable", Kind::Boolean, "Whether topics can be deleted.")
         .default("true"),
     Key::node(
@@ -26,12 +26,10 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("15000")
     .at_least(0)
-    .cluster_wide()
-    .without_effect(),
+    .cluster_wide(),
     Key::node("log.cleaner.dedupe.buffer.size", Kind::Long, "Memory for compaction, in bytes.")
         .default("134217728")
-        .cluster_wide()
-        .without_effect(),
+        .cluster_wide(),
     Key::node(
         "log.cleaner.delete.retention.ms",
         Kind::Long,
@@ -39,32 +37,26 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("86400000")
     .at_least(0)
-    .cluster_wide()
-    .without_effect(),
-    Key::node("log.cleaner.enable", Kind::Boolean, "Whether logs are compacted.")
-        .default("true")
-        .without_effect(),
+    .cluster_wide(),
+    Key::node("log.cleaner.enable", Kind::Boolean, "Whether logs are compacted.").default("true"),
     Key::node(
         "log.cleaner.io.buffer.load.factor",
         Kind::Double,
         "How full the cleaner's buffer may get.",
     )
     .default("0.9")
-    .cluster_wide()
-    .without_effect(),
+    .cluster_wide(),
     Key::node("log.cleaner.io.buffer.size", Kind::Int, "The cleaner's buffers, in bytes.")
         .default("524288")
         .at_least(0)
-        .cluster_wide()
-        .without_effect(),
+        .cluster_wide(),
     Key::node(
         "log.cleaner.io.max.bytes.per.second",
         Kind::Double,
         "How fast the cleaner may read and write.",
     )
     .default("1.7976931348623157E308")
-    .cluster_wide()
-    .without_effect(),
+    .cluster_wide(),
     Key::node(
         "log.cleaner.max.compaction.lag.ms",
         Kind::Long,
@@ -72,8 +64,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default(MAX)
     .at_least(1)
-    .cluster_wide()
-    .without_effect(),
+    .cluster_wide(),
     Key::node(
         "log.cleaner.min.cleanable.ratio",
         Kind::Double,
@@ -81,8 +72,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("0.5")
     .bounds(Bounds::Fraction(0.0, 1.0))
-    .cluster_wide()
-    .without_effect(),
+    .cluster_wide(),
     Key::node(
         "log.cleaner.min.compaction.lag.ms",
         Kind::Long,
@@ -90,13 +80,11 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("0")
     .at_least(0)
-    .cluster_wide()
-    .without_effect(),
+    .cluster_wide(),
     Key::node("log.cleaner.threads", Kind::Int, "How many threads compact.")
         .default("1")
         .at_least(0)
-        .cluster_wide()
-        .without_effect(),
+        .cluster_wide(),
     Key::node("log.cleanup.policy", Kind::List, "The default of `cleanup.policy`.")
         .default("delete")
         .bounds(Bounds::EachOf(&["compact", "delete"]))

@@ -12,8 +12,7 @@ pub(super) const KEYS: &[Key] = &[
         &["log.cleanup.policy"],
         "What happens to old records: `delete` removes segments beyond the \
          retention, `compact` keeps the latest record of each key; both may stand \
-         together, and an empty list keeps everything for ever. Ottla does not \
-         compact yet: `compact` alone keeps everything.",
+         together, and an empty list keeps everything for ever.",
     )
     .default("delete")
     .bounds(Bounds::EachOf(&["compact", "delete"])),
@@ -55,8 +54,7 @@ pub(super) const KEYS: &[Key] = &[
          milliseconds.",
     )
     .default("86400000")
-    .at_least(0)
-    .without_effect(),
+    .at_least(0),
     Key::topic(
         "file.delete.delay.ms",
         Kind::Long,
@@ -94,8 +92,7 @@ pub(super) const KEYS: &[Key] = &[
         "Replicas whose following is throttled: `*` or `partition:broker` pairs.",
     )
     .default("")
-    .bounds(Bounds::ThrottledReplicas)
-    .without_effect(),
+    .bounds(Bounds::ThrottledReplicas),
     Key::topic(
         "index.interval.bytes",
         Kind::Int,
@@ -111,8 +108,7 @@ pub(super) const KEYS: &[Key] = &[
         "Replicas whose leading is throttled: `*` or `partition:broker` pairs.",
     )
     .default("")
-    .bounds(Bounds::ThrottledReplicas)
-    .without_effect(),
+    .bounds(Bounds::ThrottledReplicas),
     Key::topic(
         "local.retention.bytes",
         Kind::Long,
@@ -139,8 +135,7 @@ pub(super) const KEYS: &[Key] = &[
         "How long a record may stay uncompacted, in milliseconds.",
     )
     .default(MAX)
-    .at_least(1)
-    .without_effect(),
+    .at_least(1),
     Key::topic(
         "max.message.bytes",
         Kind::Int,
@@ -183,8 +178,7 @@ pub(super) const KEYS: &[Key] = &[
         "From which share of uncompacted bytes on a log is compacted.",
     )
     .default("0.5")
-    .bounds(Bounds::Fraction(0.0, 1.0))
-    .without_effect(),
+    .bounds(Bounds::Fraction(0.0, 1.0)),
     Key::topic(
         "min.compaction.lag.ms",
         Kind::Long,
@@ -192,8 +186,7 @@ pub(super) const KEYS: &[Key] = &[
         "How long a record stays uncompacted at least, in milliseconds.",
     )
     .default("0")
-    .at_least(0)
-    .without_effect(),
+    .at_least(0),
     Key::both(
         "min.insync.replicas",
         Kind::Int,
