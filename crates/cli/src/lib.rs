@@ -7,10 +7,50 @@ mod argparse;
 mod console;
 mod exceptions;
 mod jopt;
+mod json_file;
+pub mod kafka_broker_api_versions;
 pub mod kafka_console_consumer;
 pub mod kafka_console_producer;
+pub mod kafka_delete_records;
+pub mod kafka_get_offsets;
 pub mod kafka_metadata_quorum;
+pub mod kafka_reassign_partitions;
 pub mod kafka_topics;
 mod properties;
 mod session;
 pub mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// A tool of this crate.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool {
+    /// What it is called, without `.sh`.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// Runs it with the arguments behind its name.
+    pub main: fn(Vec<OsString>) -> ExitCode,
+}
+
+const fn tool(
+    name: &'static str,
+    about: &'static str,
+    main: fn(Vec<OsString>) -> ExitCode,
+) -> Tool {
+    Tool { name, about, main }
+}
+
+/// All tools, by name.
+#[rustfmt::skip]
+pub const TOOLS: &[Tool] = &[
+    tool("kafka-broker-api-versions", "List the requests that each broker serves", kafka_broker_api_versions::main),
+    tool("kafka-console-consumer", "Print records", kafka_console_consumer::main),
+    tool("kafka-console-producer", "Send the lines of the standard input", kafka_console_producer::main),
+    tool("kafka-delete-records", "Delete the records before an offset", kafka_delete_records::main),
+    tool("kafka-get-offsets", "Print where partitions begin, end, or were at a time", kafka_get_offsets::main),
+    tool("kafka-metadata-quorum", "Describe the controllers", kafka_metadata_quorum::main),
+    tool("kafka-topics", "Create, list, describe, alter and delete topics", kafka_topics::main),
+    tool("verify", "Produce with acks=all, read back, count what was lost or doubled", verify::main),
+];

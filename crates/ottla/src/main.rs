@@ -23,18 +23,14 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ottla_cli::{
-    kafka_console_consumer, kafka_console_producer, kafka_metadata_quorum, kafka_topics, verify,
-};
-
-use name::Tool;
+use name::Called;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A Kafka-compatible streaming log.
 #[derive(Debug, Parser)]
-#[command(name = "ottla", version, after_help = name::TOOLS_HELP)]
+#[command(name = "ottla", version, after_help = name::tools_help())]
 struct Ottla {
     #[command(subcommand)]
     command: Command,
@@ -48,17 +44,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let (tool, args) = name::resolve(std::env::args_os());
-    match tool {
-        Tool::Ottla => ottla(args),
-        Tool::Topics => kafka_topics::main(args),
-        Tool::ConsoleProducer => kafka_console_producer::main(args),
-        Tool::ConsoleConsumer => kafka_console_consumer::main(args),
-        Tool::MetadataQuorum => kafka_metadata_quorum::main(args),
-        Tool::Verify => verify::main(args),
-        Tool::ServerStart => said(server_scripts::start(args)),
-        Tool::ServerStop => said(server_scripts::stop(args)),
-        Tool::ZookeeperStart => {
+    let (called, args) = name::resolve(std::env::args_os());
+    match called {
+        Called::Ottla => ottla(args),
+        Called::Tool(tool) => (tool.main)(args),
+        Called::ServerStart => said(server_scripts::start(args)),
+        Called::ServerStop => said(server_scripts::stop(args)),
+        Called::ZookeeperStart => {
             say!("There is no ZooKeeper to start: Ottla's nodes keep the metadata themselves.");
             say!("Start a node with bin/kafka-server-start.sh, or three with scripts/cluster up.");
             ExitCode::SUCCESS
