@@ -166,6 +166,12 @@ impl Cluster {
         format!("localhost:{}", self.brokers[&id])
     }
 
+    /// All brokers' ports.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        self.brokers.values().copied().collect()
+    }
+
     /// A node.
     pub fn node(&mut self, id: i32) -> &mut Node {
         self.nodes.get_mut(&id).expect("there is such a node")

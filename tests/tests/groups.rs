@@ -1,0 +1,301 @@
+//! Groups of foreign consumers, while their coordinator is killed, members crash, leave and come back:
+//! every acknowledged record is consumed, committed offsets never step back, and no partition has two
+//! owners.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+
+use ottla_tests::{Cluster, Member, Story, Watch, Wire, foreign, run, tool, wait};
+
+const TOPIC: &str = "t";
+const PARTITIONS: i32 = 6;
+const RECORDS_PER_SECOND: u32 = 200;
+
+/// A member of a group, by one of the clients.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    KafkaPython,
+    Aiokafka,
+    ConfluentClassic,
+    ConfluentConsumer,
+    Kafkajs,
+    JavaClassic,
+    JavaConsumer,
+}
+
+impl Kind {
+    fn member(self, bootstrap: &str, group: &str) -> Member {
+        let mut command = match self {
+            Self::KafkaPython => foreign::python("member_kafka_python.py"),
+            Self::Aiokafka => foreign::python("member_aio.py"),
+            Self::ConfluentClassic | Self::ConfluentConsumer => {
+                foreign::python("member_confluent.py")
+            }
+            Self::Kafkajs => foreign::node("member.mjs"),
+            Self::JavaClassic | Self::JavaConsumer => {
+                return Member::start(self.java(bootstrap, group));
+            }
+        };
+        command.args([bootstrap, group, TOPIC]);
+        if let Self::ConfluentConsumer = self {
+            command.arg("group.protocol=consumer");
+        }
+        Member::start(command)
+    }
+
+    fn java(self, bootstrap: &str, group: &str) -> Command {
+        let mut command = foreign::java("org.apache.kafka.tools.VerifiableConsumer");
+        command.args(["--bootstrap-server", bootstrap, "--topic", TOPIC, "--group-id", group]);
+        command.args(["--reset-policy", "earliest"]);
+        match self {
+            Self::JavaConsumer => command.args(["--group-protocol", "consumer"]),
+            _ => command.args(["--group-protocol", "classic", "--session-timeout", "6000"]),
+        };
+        command.stderr(Stdio::null());
+        command
+    }
+
+    /// Its own words: its group's name.
+    fn group(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// A producer to all partitions.
+struct Spread(Child);
+
+impl Spread {
+    fn start(bootstrap: &str) -> Self {
+        let child = foreign::python("spread.py")
+            .args([bootstrap, TOPIC, &PARTITIONS.to_string(), &RECORDS_PER_SECOND.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the producer starts");
+        Self(child)
+    }
+
+    /// Stops it; the offsets that were acknowledged, by partition.
+    fn finish(mut self) -> BTreeMap<i32, Vec<i64>> {
+        let mut stdin = self.0.stdin.take().expect("piped");
+        let _ = stdin.flush();
+        drop(stdin);
+        let stdout = self.0.stdout.take().expect("piped");
+        let acked = serde_json::from_reader(stdout).expect("what was acknowledged");
+        self.0.wait().expect("waitable");
+        acked
+    }
+}
+
+impl Drop for Spread {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A cluster with a topic, and a group on it.
+struct Scene {
+    cluster: Cluster,
+    kind: Kind,
+    watch: Watch,
+    members: Vec<Member>,
+    /// What members told that are no more.
+    past: Vec<Story>,
+}
+
+impl Scene {
+    async fn begin(kind: Kind) -> Self {
+        let cluster = Cluster::builder()
+            .set("group.initial.rebalance.delay.ms", "500")
+            .set("group.consumer.session.timeout.ms", "6000")
+            .set("group.consumer.min.session.timeout.ms", "6000")
+            .set("group.consumer.heartbeat.interval.ms", "500")
+            .set("group.consumer.min.heartbeat.interval.ms", "500")
+            .start()
+            .await;
+        let bootstrap = cluster.bootstrap();
+        let partitions = PARTITIONS.to_string();
+        let create = ["--create", "--topic", TOPIC, "--partitions", &partitions];
+        let create = [&["--bootstrap-server", &bootstrap][..], &create].concat();
+        let _ = run(tool("kafka-topics").args(create).args(["--replication-factor", "3"]), "");
+        let watch = Watch::start(cluster.ports(), &kind.group());
+        Self { cluster, kind, watch, members: Vec::new(), past: Vec::new() }
+    }
+
+    fn join(&mut self, members: usize) {
+        for _ in 0..members {
+            self.members.push(self.kind.member(&self.cluster.bootstrap(), &self.kind.group()));
+        }
+    }
+
+    /// Waits until the group is stable with all its members, and every partition has an owner.
+    async fn wait_until_shared(&mut self) {
+        let wanted = self.members.len();
+        let (watch, members) = (&self.watch, &mut self.members);
+        wait::until("all partitions are shared by all members", async || {
+            members.iter_mut().for_each(Member::assert_alive);
+            let seen = watch.seen();
+            let mut owners: Vec<_> = seen.owners.values().collect();
+            owners.sort_unstable();
+            owners.dedup();
+            let all = seen.owners.len() == PARTITIONS as usize && owners.len() == wanted;
+            wait::check(all && seen.state == "Stable", seen)
+        })
+        .await;
+    }
+
+    /// Waits until every partition's committed offset is so many records further than now.
+    async fn wait_for_progress(&mut self, records: i64) {
+        let before = self.watch.seen().committed;
+        let watch = &self.watch;
+        wait::until("the group goes on with all partitions", async || {
+            let now = watch.seen().committed;
+            let further = (0..PARTITIONS).all(|partition| {
+                let before = before.get(&partition).copied().unwrap_or(0);
+                now.get(&partition).is_some_and(|now| *now >= before + records)
+            });
+            wait::check(further, (before.clone(), now))
+        })
+        .await;
+    }
+
+    /// The node that coordinates the group.
+    async fn coordinator(&mut self) -> i32 {
+        let ports = self.cluster.ports();
+        let group = self.kind.group();
+        wait::until("the group has a coordinator", async || {
+            for port in &ports {
+                let found = Wire::connect(*port).and_then(|mut it| it.find_coordinator(&group));
+                if let Ok(found) = found
+                    && found.error_code == 0
+                {
+                    return Ok(found.node_id.0);
+                }
+            }
+            Err("nobody knows it")
+        })
+        .await
+    }
+
+    fn kill_member(&mut self) {
+        let member = self.members.remove(0);
+        self.past.push(member.kill());
+    }
+
+    fn stop_member(&mut self) {
+        let member = self.members.remove(0);
+        let story = member.stop();
+        assert!(story.shut_down, "it did not leave in order: {story:?}");
+        self.past.push(story);
+    }
+
+    /// Stops producing, waits until all is consumed, and judges.
+    async fn end(mut self, spread: Spread) {
+        let acked = spread.finish();
+        let (watch, total) = (&self.watch, acked.values().map(Vec::len).sum::<usize>());
+        wait::until("all that was acknowledged is consumed", async || {
+            let committed = watch.seen().committed;
+            let behind = acked.iter().filter(|(partition, offsets)| {
+                let end = offsets.iter().max().map_or(0, |last| last + 1);
+                committed.get(partition).is_none_or(|committed| *committed < end)
+            });
+            wait::check(behind.count() == 0, committed)
+        })
+        .await;
+        self.past.extend(self.members.drain(..).map(Member::stop));
+        let seen = self.watch.seen();
+        assert!(seen.violations.is_empty(), "{:#?}", seen.violations);
+        for (partition, offsets) in &acked {
+            let missed: Vec<_> = offsets
+                .iter()
+                .filter(|offset| {
+                    let mut stories = self.past.iter().filter_map(|it| it.consumed.get(partition));
+                    !stories.any(|consumed| consumed.contains(offset))
+                })
+                .collect();
+            assert!(missed.is_empty(), "never consumed of partition {partition}: {missed:?}");
+        }
+        for story in &self.past {
+            for (partition, committed) in &story.committed {
+                let now = seen.committed.get(partition);
+                assert!(
+                    now >= Some(committed),
+                    "{partition}: {committed} was committed, now {now:?}"
+                );
+            }
+        }
+        println!(
+            "{:?}: {total} records, {} looks, commits refused: {:?}",
+            self.kind,
+            seen.looks,
+            self.past.iter().flat_map(|story| &story.refused).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// The coordinator is killed twice, a member crashes, one leaves, and others come.
+async fn survives(kind: Kind) {
+    let mut scene = Scene::begin(kind).await;
+    let spread = Spread::start(&scene.cluster.bootstrap());
+    scene.join(3);
+    scene.wait_until_shared().await;
+    scene.wait_for_progress(20).await;
+
+    let first = scene.coordinator().await;
+    scene.cluster.node(first).kill();
+    scene.wait_for_progress(20).await;
+    scene.wait_until_shared().await;
+    scene.cluster.node(first).start();
+    scene.cluster.wait_until_ready().await;
+
+    scene.kill_member();
+    scene.wait_until_shared().await;
+    scene.join(1);
+    scene.wait_until_shared().await;
+
+    let second = scene.coordinator().await;
+    scene.cluster.node(second).kill();
+    scene.stop_member();
+    scene.wait_for_progress(20).await;
+    scene.wait_until_shared().await;
+    scene.cluster.node(second).start();
+    scene.cluster.wait_until_ready().await;
+    scene.end(spread).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_python_goes_on() {
+    survives(Kind::KafkaPython).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aiokafka_goes_on() {
+    survives(Kind::Aiokafka).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn confluent_kafka_goes_on() {
+    survives(Kind::ConfluentClassic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn confluent_kafka_goes_on_with_the_consumer_protocol() {
+    survives(Kind::ConfluentConsumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafkajs_goes_on() {
+    survives(Kind::Kafkajs).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_java_client_goes_on() {
+    survives(Kind::JavaClassic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_java_client_goes_on_with_the_consumer_protocol() {
+    survives(Kind::JavaConsumer).await;
+}
