@@ -56,13 +56,16 @@ fn row(key: &Key) -> String {
     let default = [default, kafkas].join(" ").trim().to_owned();
     let change = match key.dynamic {
         _ if key.scope == Scope::Topic => "topic",
+        _ if key.scope == Scope::Group => "group",
+        _ if key.scope == Scope::ClientMetrics => "subscription",
         _ if key.scope == Scope::TopicAndBroker => "topic, cluster",
-        Dynamic::ReadOnly => "restart",
+        Dynamic::ReadOnly | Dynamic::PerBroker => "restart",
         Dynamic::ClusterWide => "cluster",
     };
     let mut doc = key.doc.replace('|', "\\|");
     if let Some((last, rest)) = key.synonyms.split_last() {
-        let what = if key.is_topic() { "The brokers' default is" } else { "Else" };
+        let what =
+            if key.is_topic() || key.is_group() { "The brokers' default is" } else { "Else" };
         let rest = rest.iter().fold(String::new(), |text, name| format!("{text}`{name}`, else "));
         let _ = write!(doc, " {what} {rest}`{last}`.");
     }
@@ -86,6 +89,8 @@ fn allowed(bounds: Bounds) -> String {
         Bounds::Fraction(least, most) => format!("{least} to {most}"),
         Bounds::Level(plain, least, most) => format!("{plain}, {least} to {most}"),
         Bounds::OneOf(values) | Bounds::EachOf(values) => values.join(", "),
+        Bounds::OffsetReset => "earliest, latest, `by_duration:…`".to_owned(),
+        Bounds::CountsByAddress => "`address:count`, …".to_owned(),
         Bounds::ThrottledReplicas => "`*` or `partition:broker`, …".to_owned(),
         Bounds::NotEnabled(_) => "false".to_owned(),
     }

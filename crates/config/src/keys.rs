@@ -1,12 +1,16 @@
 //! THE table of configuration keys, split by subject.
 
 mod coordinators;
+mod group;
+mod idle;
 mod log;
 mod network;
 mod node;
 mod removed;
 mod replication;
+mod sasl;
 mod security;
+mod share_streams;
 mod topic;
 
 use std::collections::HashMap;
@@ -90,6 +94,10 @@ pub enum Bounds {
     EachOf(&'static [&'static str]),
     /// `*` or a list of `partition:broker`.
     ThrottledReplicas,
+    /// `earliest`, `latest` or `by_duration:` and a duration.
+    OffsetReset,
+    /// A list of `address:count`.
+    CountsByAddress,
     /// Nothing but `false`: what `true` asks for is not there.
     NotEnabled(&'static str),
 }
@@ -114,6 +122,10 @@ pub enum Scope {
     TopicAndBroker,
     /// A node's.
     Node,
+    /// A group's; its brokers' default has another name.
+    Group,
+    /// A subscription's to clients' metrics.
+    ClientMetrics,
 }
 
 /// Whether a node's setting can be changed while it runs (IncrementalAlterConfigs).
@@ -121,7 +133,9 @@ pub enum Scope {
 pub enum Dynamic {
     /// Only by a restart.
     ReadOnly,
-    /// For all brokers together.
+    /// In Kafka for one broker at a time; here only by a restart.
+    PerBroker,
+    /// For all brokers together, or for one.
     ClusterWide,
 }
 
@@ -162,6 +176,8 @@ pub struct Key {
     pub doc: &'static str,
     /// What Ottla does with it.
     pub stance: Stance,
+    /// Whether it is described only where somebody has set it.
+    pub hidden: bool,
 }
 
 impl Key {
@@ -178,6 +194,7 @@ impl Key {
             synonyms: &[],
             doc,
             stance: Stance::Honoured,
+            hidden: false,
         }
     }
 
@@ -198,6 +215,32 @@ impl Key {
 
     const fn both(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self::new(name, kind, Scope::TopicAndBroker, doc).cluster_wide()
+    }
+
+    /// A node's key without effect.
+    const fn idle(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self::node(name, kind, doc).without_effect()
+    }
+
+    /// A group's whole number; `synonyms` name its brokers' default.
+    const fn group(
+        name: &'static str,
+        synonyms: &'static [&'static str],
+        doc: &'static str,
+    ) -> Self {
+        Self::new(name, Kind::Int, Scope::Group, doc).synonyms(synonyms)
+    }
+
+    const fn group_text(name: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Kind::Text, Scope::Group, doc)
+    }
+
+    const fn group_flag(name: &'static str, doc: &'static str) -> Self {
+        Self::new(name, Kind::Boolean, Scope::Group, doc)
+    }
+
+    const fn client_metrics(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self::new(name, kind, Scope::ClientMetrics, doc)
     }
 
     const fn default(mut self, value: &'static str) -> Self {
@@ -242,6 +285,16 @@ impl Key {
         self
     }
 
+    const fn per_broker(mut self) -> Self {
+        self.dynamic = Dynamic::PerBroker;
+        self
+    }
+
+    const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
     const fn without_effect(mut self) -> Self {
         self.stance = Stance::WithoutEffect;
         self
@@ -262,6 +315,12 @@ impl Key {
     #[must_use]
     pub fn is_node(&self) -> bool {
         matches!(self.scope, Scope::Node | Scope::TopicAndBroker)
+    }
+
+    /// Whether a group can have it.
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        self.scope == Scope::Group
     }
 
     /// Whether its value is never shown.
@@ -285,7 +344,12 @@ pub const GROUPS: &[(&str, &[Key])] = &[
     ("Replication", replication::KEYS),
     ("Network and requests", network::KEYS),
     ("Groups and transactions", coordinators::KEYS),
+    ("Share and streams groups", share_streams::KEYS),
     ("Security", security::KEYS),
+    ("SASL", sasl::KEYS),
+    ("Without counterpart", idle::KEYS),
+    ("Settings of a group", group::GROUPS),
+    ("Settings of a subscription to clients' metrics", group::CLIENT_METRICS),
 ];
 
 /// Every key of THE table.

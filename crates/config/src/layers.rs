@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::keys::{self, Key, Unit};
+use crate::keys::{self, Key, Scope, Unit};
 use crate::value;
 
 /// Which layer a value comes from, with Kafka's numbers.
@@ -20,6 +20,12 @@ pub enum ConfigSource {
     StaticBroker = 4,
     /// Nobody set it.
     Default = 5,
+    /// The level of one of a broker's loggers.
+    DynamicBrokerLogger = 6,
+    /// Set for this subscription to clients' metrics.
+    DynamicClientMetrics = 7,
+    /// Set for this group.
+    DynamicGroup = 8,
 }
 
 impl ConfigSource {
@@ -38,6 +44,9 @@ impl ConfigSource {
             Self::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
             Self::StaticBroker => "STATIC_BROKER_CONFIG",
             Self::Default => "DEFAULT_CONFIG",
+            Self::DynamicBrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
+            Self::DynamicClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+            Self::DynamicGroup => "DYNAMIC_GROUP_CONFIG",
         }
     }
 }
@@ -46,7 +55,7 @@ impl ConfigSource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Synonym {
     /// The key as it is called there: `retention.ms` of a topic is `log.retention.ms` of a broker.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The value there, in that key's own unit.
     pub value: String,
     /// The layer.
@@ -56,8 +65,8 @@ pub struct Synonym {
 /// The settings that may hold a value, nearest first; a layer that is absent holds none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Layers<'a> {
-    /// A topic's own.
-    pub topic: Option<&'a BTreeMap<String, String>>,
+    /// Those of the topic, the group or the subscription itself.
+    pub own: Option<&'a BTreeMap<String, String>>,
     /// One broker's dynamic ones.
     pub broker: Option<&'a BTreeMap<String, String>>,
     /// All brokers' dynamic defaults.
@@ -67,44 +76,59 @@ pub struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// Every place where a key's value stands, the one in force first. A topic's key is looked up
-    /// under its own name in the topic's layer and under its brokers' names below; the default
-    /// stands last.
+    /// Every place where a key's value stands, the one in force first. A topic's or group's key is
+    /// looked up under its own name in its own layer and under its brokers' names below; the
+    /// defaults stand last.
+    ///
+    /// As in Kafka, the brokers' places count from the first on that has the key's first name among
+    /// brokers: the 168 hours of `log.retention.hours` are shown for `retention.ms` only behind a
+    /// `log.retention.ms`.
     #[must_use]
     pub fn synonyms(&self, key: &'static Key) -> Vec<Synonym> {
-        // Kafka's tools show a default under the first broker name only, and only if that name has
-        // one: the 168 hours of `log.retention.hours` are not shown for `retention.ms`.
-        let first = key.broker_names().next().and_then(keys::find);
-        let default = first.and_then(|key| Some((key.name, key.default?, ConfigSource::Default)));
-        self.places(key)
-            .chain(default)
-            .map(|(name, value, source)| Synonym { name, value: value.to_owned(), source })
-            .collect()
+        let own_default = key.default.filter(|_| key.is_group() && key.synonyms.is_empty());
+        let defaults = key
+            .broker_names()
+            .filter_map(|name| Some((name, keys::find(name)?.default?)))
+            .chain(own_default.map(|value| (key.name, value)))
+            .map(|(name, value)| (name, value, ConfigSource::Default));
+        let first = key.broker_names().next().unwrap_or(key.name);
+        let below = self.below(key).chain(defaults).skip_while(|(name, ..)| *name != first);
+        let synonym = |(name, value, source): (&'static str, &str, ConfigSource)| Synonym {
+            name: Cow::Borrowed(name),
+            value: value.to_owned(),
+            source,
+        };
+        self.own(key).into_iter().chain(below).map(synonym).collect()
     }
 
-    /// Where somebody set a key's value, nearest first.
-    fn places(
+    /// Where the topic, the group or the subscription itself sets a key.
+    fn own(&self, key: &'static Key) -> Option<(&'static str, &'a str, ConfigSource)> {
+        let source = match key.scope {
+            Scope::Topic | Scope::TopicAndBroker => ConfigSource::DynamicTopic,
+            Scope::Group => ConfigSource::DynamicGroup,
+            Scope::ClientMetrics => ConfigSource::DynamicClientMetrics,
+            Scope::Node => return None,
+        };
+        Some((key.name, self.own?.get(key.name)?.as_str(), source))
+    }
+
+    /// Where brokers set a key's value, nearest first.
+    fn below(
         &self,
         key: &'static Key,
     ) -> impl Iterator<Item = (&'static str, &'a str, ConfigSource)> {
-        let of_topic = self
-            .topic
-            .filter(|_| key.is_topic())
-            .and_then(|layer| layer.get(key.name))
-            .map(|value| (key.name, value.as_str(), ConfigSource::DynamicTopic));
         let below = [
             (self.broker, ConfigSource::DynamicBroker),
             (self.cluster, ConfigSource::DynamicDefaultBroker),
             (self.file, ConfigSource::StaticBroker),
         ];
-        let below = below.into_iter().flat_map(move |(layer, source)| {
+        below.into_iter().flat_map(move |(layer, source)| {
             let layer = layer.filter(|layer| !layer.is_empty());
             layer.into_iter().flat_map(move |layer| {
                 key.broker_names()
                     .filter_map(move |name| Some((name, layer.get(name)?.as_str(), source)))
             })
-        });
-        of_topic.into_iter().chain(below)
+        })
     }
 
     /// A key's value as somebody set it, in the key's own unit; `None` when only the default is
@@ -116,7 +140,7 @@ impl<'a> Layers<'a> {
 
     fn set_text(&self, name: &str) -> Option<Cow<'a, str>> {
         let key = keys::find(name)?;
-        self.places(key).find_map(|(name, value, _)| {
+        self.own(key).into_iter().chain(self.below(key)).find_map(|(name, value, _)| {
             let named = keys::find(name)?;
             value::check(named, value).ok()?;
             Some(converted(named.unit, key.unit, value))
@@ -140,6 +164,10 @@ impl<'a> Layers<'a> {
 
     pub(crate) fn int(&self, name: &str) -> i32 {
         i32::try_from(self.long(name)).unwrap_or(i32::MAX)
+    }
+
+    pub(crate) fn double(&self, name: &str) -> f64 {
+        self.in_force(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     }
 
     pub(crate) fn boolean(&self, name: &str) -> bool {

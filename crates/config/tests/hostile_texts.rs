@@ -1,6 +1,6 @@
 //! Texts from anywhere: parsing and resolving ends in settings or in a sentence, never in a panic.
 
-use ottla_config::{NodeConfig, Properties, keys, validate_broker_config, validate_topic_config};
+use ottla_config::{NodeConfig, Properties, keys, validate_broker_configs, validate_topic_config};
 use proptest::prelude::*;
 
 proptest! {
@@ -26,7 +26,7 @@ proptest! {
         let all: Vec<_> = keys::all().collect();
         let name = all[index % all.len()].name;
         let _ = validate_topic_config(name, &value);
-        let _ = validate_broker_config(name, &value);
+        let _ = validate_broker_configs(std::iter::once((name, value.as_str())), true);
         let properties: Properties = [(name, value.as_str())].into_iter().collect();
         if let Err(error) = NodeConfig::resolve(&properties) {
             prop_assert!(!error.key.is_empty());

@@ -114,7 +114,7 @@ fn configs(
     let set = set.collect();
     let image = context.broker.metadata.image();
     let layers = Layers {
-        topic: Some(&set),
+        own: Some(&set),
         broker: None,
         cluster: Some(image.config(&ConfigResource::ClusterDefault)),
         file: Some(&context.broker.config.static_values),

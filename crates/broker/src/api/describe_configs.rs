@@ -68,7 +68,7 @@ fn describe(
                 .topic_by_name(name)
                 .ok_or_else(|| Refusal::plain(ErrorCode::UnknownTopicOrPartition))?;
             let layers = Layers {
-                topic: Some(image.topic_config(&topic.name)),
+                own: Some(image.topic_config(&topic.name)),
                 broker: None,
                 cluster: Some(cluster),
                 file: Some(&context.broker.config.static_values),
@@ -84,7 +84,7 @@ fn describe(
         }
         BROKER if name.parse() == Ok(context.broker.id) => {
             let layers = Layers {
-                topic: None,
+                own: None,
                 broker: Some(image.config(&ConfigResource::Broker(context.broker.id))),
                 cluster: Some(cluster),
                 file: Some(&context.broker.config.static_values),
@@ -123,14 +123,14 @@ impl Show {
         if self.synonyms {
             let synonyms = config.synonyms.into_iter().map(|synonym| {
                 DescribeConfigsSynonym::default()
-                    .with_name(StrBytes::from_static_str(synonym.name))
+                    .with_name(StrBytes::from(synonym.name.into_owned()))
                     .with_value((!config.sensitive).then(|| synonym.value.into()))
                     .with_source(synonym.source.code())
             });
             result.synonyms = synonyms.collect();
         }
         if self.types {
-            result.config_type = type_code(config.kind);
+            result.config_type = config.kind.map_or(0, type_code);
         }
         if self.documentation {
             result.documentation = Some(StrBytes::from_static_str(config.documentation));

@@ -15,7 +15,8 @@ pub(super) const KEYS: &[Key] = &[
     Key::node("background.threads", Kind::Int, "Kafka's background threads.")
         .default("10")
         .at_least(1)
-        .without_effect().cluster_wide(),
+        .without_effect()
+        .cluster_wide(),
     Key::node("delete.topic.enable", Kind::Boolean, "Whether topics can be deleted.")
         .default("true"),
     Key::node(

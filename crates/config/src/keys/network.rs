@@ -1,6 +1,6 @@
 //! Connections and requests.
 
-use super::{Key, Kind};
+use super::{Bounds, Key, Kind};
 
 /// Sorted by name.
 pub(super) const KEYS: &[Key] = &[
@@ -50,8 +50,8 @@ pub(super) const KEYS: &[Key] = &[
         "Other limits for single addresses: `address:count` between commas.",
     )
     .default("")
-    .cluster_wide()
-    .without_effect(),
+    .bounds(Bounds::CountsByAddress)
+    .cluster_wide(),
     Key::node(
         "max.incremental.fetch.session.cache.slots",
         Kind::Int,

@@ -122,14 +122,16 @@ pub(super) const KEYS: &[Key] = &[
          that is named after a protocol needs no entry, nor does a controller's \
          without TLS.",
     )
-    .default("PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"),
+    .default("PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL")
+    .per_broker(),
     Key::node(
         "listeners",
         Kind::List,
         "Where this node listens: `NAME://host:port` between commas; an empty \
          host means every address, IPv6 stands in brackets.",
     )
-    .default("PLAINTEXT://:9092"),
+    .default("PLAINTEXT://:9092")
+    .per_broker(),
     Key::node(
         "metadata.log.max.record.bytes.between.snapshots",
         Kind::Long,

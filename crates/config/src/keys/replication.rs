@@ -48,7 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .at_least(0)
     .cluster_wide()
-    .without_effect(),
+    .hidden(),
     Key::node(
         "initial.broker.registration.timeout.ms",
         Kind::Int,
@@ -83,7 +83,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .at_least(0)
     .cluster_wide()
-    .without_effect(),
+    .hidden(),
     Key::node(
         "num.replica.fetchers",
         Kind::Int,
@@ -93,6 +93,14 @@ pub(super) const KEYS: &[Key] = &[
     .at_least(1)
     .cluster_wide()
     .without_effect(),
+    Key::node(
+        "replica.alter.log.dirs.io.max.bytes.per.second",
+        Kind::Long,
+        "How fast replicas move between directories of a broker, in bytes per second.",
+    )
+    .at_least(0)
+    .cluster_wide()
+    .hidden(),
     Key::node(
         "replica.fetch.backoff.ms",
         Kind::Int,

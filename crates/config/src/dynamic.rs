@@ -1,0 +1,68 @@
+//! A node's settings that change while it runs.
+
+use std::collections::BTreeMap;
+
+use crate::layers::Layers;
+use crate::value::{count_by_address, items};
+
+/// The settings of a node that IncrementalAlterConfigs can change, after the broker's own, the cluster's
+/// defaults, the node's file and the defaults; those of topics are [`crate::TopicConfig`]'s.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DynamicNodeConfig {
+    /// `max.connections` of the whole node.
+    pub max_connections: i32,
+    /// `max.connections.per.ip`.
+    pub max_connections_per_ip: i32,
+    /// `max.connections.per.ip.overrides`: other limits, by address or host name.
+    pub max_connections_per_ip_overrides: BTreeMap<String, i32>,
+    /// `max.connection.creation.rate`: new connections a second.
+    pub max_connection_creation_rate: i32,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i32,
+    /// `log.cleaner.threads`.
+    pub log_cleaner_threads: i32,
+    /// `log.cleaner.backoff.ms`.
+    pub log_cleaner_backoff_ms: i64,
+    /// `log.cleaner.dedupe.buffer.size` in bytes.
+    pub log_cleaner_dedupe_buffer_size: i64,
+    /// `log.cleaner.io.buffer.size` in bytes.
+    pub log_cleaner_io_buffer_size: i32,
+    /// `log.cleaner.io.max.bytes.per.second`.
+    pub log_cleaner_io_max_bytes_per_second: f64,
+    /// `leader.replication.throttled.rate` in bytes per second, where somebody set it.
+    pub leader_replication_throttled_rate: Option<i64>,
+    /// `follower.replication.throttled.rate` in bytes per second, where somebody set it.
+    pub follower_replication_throttled_rate: Option<i64>,
+    /// `replica.alter.log.dirs.io.max.bytes.per.second`, where somebody set it.
+    pub replica_alter_log_dirs_io_max_bytes_per_second: Option<i64>,
+}
+
+impl DynamicNodeConfig {
+    /// The settings in force by the given layers, of which `own` is not looked at.
+    #[must_use]
+    pub fn of(layers: &Layers<'_>) -> Self {
+        let set = |name| layers.set(name).and_then(|value| value.parse().ok());
+        let overrides = layers.text("max.connections.per.ip.overrides").unwrap_or_default();
+        Self {
+            max_connections: layers.int("max.connections"),
+            max_connections_per_ip: layers.int("max.connections.per.ip"),
+            max_connections_per_ip_overrides: items(&overrides)
+                .filter_map(count_by_address)
+                .map(|(address, count)| (address.to_owned(), count))
+                .collect(),
+            max_connection_creation_rate: layers.int("max.connection.creation.rate"),
+            producer_id_expiration_ms: layers.int("producer.id.expiration.ms"),
+            log_cleaner_threads: layers.int("log.cleaner.threads"),
+            log_cleaner_backoff_ms: layers.long("log.cleaner.backoff.ms"),
+            log_cleaner_dedupe_buffer_size: layers.long("log.cleaner.dedupe.buffer.size"),
+            log_cleaner_io_buffer_size: layers.int("log.cleaner.io.buffer.size"),
+            log_cleaner_io_max_bytes_per_second: layers
+                .double("log.cleaner.io.max.bytes.per.second"),
+            leader_replication_throttled_rate: set("leader.replication.throttled.rate"),
+            follower_replication_throttled_rate: set("follower.replication.throttled.rate"),
+            replica_alter_log_dirs_io_max_bytes_per_second: set(
+                "replica.alter.log.dirs.io.max.bytes.per.second",
+            ),
+        }
+    }
+}
