@@ -280,6 +280,10 @@ fn resource_to_proto(resource: &ConfigResource) -> (proto::ConfigResource, Strin
         ConfigResource::Topic(name) => (proto::ConfigResource::Topic, name.to_string()),
         ConfigResource::ClusterDefault => (proto::ConfigResource::Broker, String::new()),
         ConfigResource::Broker(id) => (proto::ConfigResource::Broker, id.to_string()),
+        ConfigResource::Group(name) => (proto::ConfigResource::Group, name.to_string()),
+        ConfigResource::ClientMetrics(name) => {
+            (proto::ConfigResource::ClientMetrics, name.to_string())
+        }
     }
 }
 
@@ -291,6 +295,8 @@ fn resource_from_proto(kind: i32, name: String) -> Result<ConfigResource, CodecE
             Ok(id) => Ok(ConfigResource::Broker(id)),
             Err(_) => Err(invalid("Config", "name", name)),
         },
+        Ok(proto::ConfigResource::Group) => Ok(ConfigResource::Group(name.into())),
+        Ok(proto::ConfigResource::ClientMetrics) => Ok(ConfigResource::ClientMetrics(name.into())),
         Ok(proto::ConfigResource::Unknown) | Err(_) => Err(invalid("Config", "resource", kind)),
     }
 }

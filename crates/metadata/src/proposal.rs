@@ -183,6 +183,10 @@ pub enum ResourceType {
     Topic,
     /// A broker, by id; with an empty name all of them.
     Broker,
+    /// A group, by name.
+    Group,
+    /// A subscription to clients' metrics, by name.
+    ClientMetrics,
 }
 
 /// Changes to one resource.

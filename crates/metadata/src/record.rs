@@ -130,4 +130,8 @@ pub enum ConfigResource {
     ClusterDefault,
     /// One broker.
     Broker(BrokerId),
+    /// A group, by name; it need not exist.
+    Group(Arc<str>),
+    /// A subscription to clients' metrics, by name; its settings are all there is of it.
+    ClientMetrics(Arc<str>),
 }

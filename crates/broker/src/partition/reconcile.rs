@@ -31,6 +31,7 @@ impl Partitions {
     pub fn apply(&self, image: &Arc<Image>, delta: &Delta) {
         let mut begun = self.disks.begun.lock();
         self.shared.image.store(Arc::clone(image));
+        self.shared.throttles.follow(self.shared.me, image, !delta.configs.is_empty());
         if *begun {
             self.delete(delta);
             self.bring_up(image, &self.changed(delta));
@@ -307,7 +308,8 @@ impl Partitions {
 
     /// Settings that changed.
     fn tell_configs(&self, image: &Image, delta: &Delta) {
-        let all = delta.configs.iter().any(|it| !matches!(it, ConfigResource::Topic(_)));
+        let all = delta.configs.contains(&ConfigResource::ClusterDefault)
+            || delta.configs.contains(&ConfigResource::Broker(self.shared.me));
         let topics: BTreeSet<&TopicName> = delta
             .configs
             .iter()
@@ -340,7 +342,7 @@ impl Partitions {
 
     fn topic_config(&self, image: &Image, topic: &TopicName) -> TopicConfig {
         TopicConfig::of(&Layers {
-            topic: Some(image.topic_config(topic)),
+            own: Some(image.topic_config(topic)),
             broker: Some(image.config(&ConfigResource::Broker(self.shared.me))),
             cluster: Some(image.config(&ConfigResource::ClusterDefault)),
             file: Some(&self.shared.config.static_values),

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ottla_config::keys::{self, Dynamic, Kind};
-use ottla_config::{InvalidConfig, validate_broker_config, validate_topic_configs};
+use ottla_config::keys::{self, Kind, Scope};
+use ottla_config::{
+    InvalidConfig, Layers, validate_broker_configs, validate_client_metrics,
+    validate_group_configs, validate_topic_configs,
+};
 use ottla_protocol::ErrorCode;
 
 use super::draft::Draft;
-use super::{Limits, Plan};
+use super::{Limits, Plan, malformed_topic_name};
 use crate::election::{Change, Election};
 use crate::image::{ConfigMap, Image};
 use crate::proposal::{
@@ -20,10 +23,14 @@ use crate::record::{ConfigResource, Record};
 const MAX_VALUE_BYTES: usize = i16::MAX as usize;
 /// How many keys a broker resource may have: keys that are not known are kept, but not without end.
 const MAX_KEYS: usize = 1000;
+/// The longest name of a group or a subscription.
+const MAX_NAME_BYTES: usize = i16::MAX as usize;
+/// How many groups and subscriptions have settings, at most.
+const MAX_NAMED: usize = 10_000;
 /// What decides who is eligible, and who may lead.
 const ELECTION_KEYS: [&str; 2] = ["min.insync.replicas", "unclean.leader.election.enable"];
 
-/// Changes the configuration of topics and brokers; each resource succeeds or fails as a whole.
+/// Changes the configuration of topics, brokers, groups and subscriptions to clients' metrics; each resource succeeds or fails as a whole.
 ///
 /// Where `min.insync.replicas` changes, eligible replicas are judged anew in the same batch: a leader
 /// that may advance its high watermark alone from now on must not leave others eligible. Where unclean
@@ -40,7 +47,7 @@ pub fn alter(image: &Image, limits: &Limits, request: &AlterConfigs) -> Plan<Vec
             if !named.insert(resource.clone()) {
                 return Err(invalid_request("Each resource must appear at most once."));
             }
-            alter_one(&mut draft, &resource, wish)
+            alter_one(&mut draft, limits, &resource, wish)
         })
         .collect();
     if request.validate_only {
@@ -64,32 +71,75 @@ pub(super) fn of_new_topic(configs: &[(String, Option<String>)]) -> Result<Confi
     Ok(map)
 }
 
+/// What a wish is about; whether it exists is asked when all else is right, as in Kafka.
 fn resource(image: &Image, wish: &AlterConfigResource) -> Result<ConfigResource, Refusal> {
+    let name = wish.name.as_str();
     match wish.resource_type {
-        ResourceType::Topic => match image.topic_by_name(&wish.name) {
-            Some(topic) => Ok(ConfigResource::Topic(Arc::clone(&topic.name))),
-            None => {
-                let message = format!("The topic '{}' does not exist.", wish.name);
-                Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message))
-            }
-        },
-        ResourceType::Broker if wish.name.is_empty() => Ok(ConfigResource::ClusterDefault),
-        ResourceType::Broker => {
-            let id = wish
-                .name
-                .parse()
-                .map_err(|_| invalid_request("Unable to parse broker name as a base 10 number."))?;
-            if image.broker(id).is_none() {
-                let message = format!("No broker with id {id} found.");
-                return Err(Refusal::new(ErrorCode::BrokerIdNotRegistered, message));
-            }
-            Ok(ConfigResource::Broker(id))
+        ResourceType::Topic if name.is_empty() => {
+            Err(invalid_request("Default topic resources are not allowed."))
         }
+        ResourceType::Topic => match malformed_topic_name(name) {
+            Some(why) => {
+                let message = format!("Topic name is invalid: {why}");
+                Err(Refusal::new(ErrorCode::InvalidTopicException, message))
+            }
+            // The image's own name is shared; a name that is not there is refused later.
+            None => Ok(ConfigResource::Topic(
+                image.topic_by_name(name).map_or_else(|| name.into(), |it| Arc::clone(&it.name)),
+            )),
+        },
+        ResourceType::Broker if name.is_empty() => Ok(ConfigResource::ClusterDefault),
+        ResourceType::Broker => name
+            .parse()
+            .map(ConfigResource::Broker)
+            .map_err(|_| invalid_request("Unable to parse broker name as a base 10 number.")),
+        ResourceType::Group if name.is_empty() => {
+            Err(invalid_request("Default group resources are not allowed."))
+        }
+        ResourceType::Group => Ok(ConfigResource::Group(name.into())),
+        ResourceType::ClientMetrics if name.is_empty() => {
+            Err(invalid_request("Subscription name can't be empty"))
+        }
+        ResourceType::ClientMetrics => Ok(ConfigResource::ClientMetrics(name.into())),
+    }
+}
+
+/// Topics and brokers must be there; groups may come later, and a subscription is its settings, but
+/// neither without end.
+fn ensure_exists(image: &Image, resource: &ConfigResource) -> Outcome {
+    match resource {
+        ConfigResource::Topic(name) if image.topic_by_name(name).is_none() => {
+            let message = format!("The topic '{name}' does not exist.");
+            Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, message))
+        }
+        ConfigResource::Broker(id) if image.broker(*id).is_none() => {
+            let message = format!("No broker with id {id} found.");
+            Err(Refusal::new(ErrorCode::BrokerIdNotRegistered, message))
+        }
+        ConfigResource::Group(name) | ConfigResource::ClientMetrics(name) => {
+            let named = |(it, _): &(&ConfigResource, &ConfigMap)| {
+                matches!(it, ConfigResource::Group(_) | ConfigResource::ClientMetrics(_))
+            };
+            if name.len() > MAX_NAME_BYTES {
+                let message = format!("The name is longer than {MAX_NAME_BYTES} bytes.");
+                return Err(invalid_request(&message));
+            }
+            if image.config(resource).is_empty()
+                && image.configs().filter(named).count() >= MAX_NAMED
+            {
+                let message =
+                    format!("At most {MAX_NAMED} groups and subscriptions have settings.");
+                return Err(Refusal::new(ErrorCode::PolicyViolation, message));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 
 fn alter_one(
     draft: &mut Draft<'_>,
+    limits: &Limits,
     resource: &ConfigResource,
     wish: &AlterConfigResource,
 ) -> Outcome {
@@ -97,12 +147,23 @@ fn alter_one(
     if distinct.len() != wish.alters.len() {
         return Err(invalid_request("Error due to duplicate config keys"));
     }
+    let nulls: Vec<&str> = wish
+        .alters
+        .iter()
+        .filter(|alter| alter.op != AlterConfigOp::Delete && alter.value.is_none())
+        .map(|alter| alter.key.as_str())
+        .collect();
+    if !nulls.is_empty() {
+        let message = format!("Null value not supported for : {}", nulls.join(","));
+        return Err(invalid_request(&message));
+    }
     let old = draft.image().config(resource).clone();
     let mut new = if wish.replace_all { ConfigMap::new() } else { old.clone() };
     for alter in &wish.alters {
-        apply(&mut new, alter)?;
+        apply(&mut new, resource, alter)?;
     }
-    check(resource, &old, &new, &wish.alters)?;
+    check(draft.image(), limits, resource, &old, &new, &wish.alters)?;
+    ensure_exists(draft.image(), resource)?;
 
     let changed: BTreeSet<String> = old
         .keys()
@@ -120,18 +181,19 @@ fn alter_one(
     Ok(())
 }
 
-fn apply(configs: &mut ConfigMap, alter: &AlterConfig) -> Outcome {
+fn apply(configs: &mut ConfigMap, resource: &ConfigResource, alter: &AlterConfig) -> Outcome {
     let AlterConfig { op, key, value } = alter;
-    if *op == AlterConfigOp::Delete {
+    let (AlterConfigOp::Set | AlterConfigOp::Append | AlterConfigOp::Subtract, Some(value)) =
+        (op, value)
+    else {
         configs.remove(key);
         return Ok(());
-    }
-    let value = value
-        .as_ref()
-        .ok_or_else(|| invalid_request(&format!("Null value not supported for : {key}")))?;
+    };
     check_length(value)?;
     let value = match op {
-        AlterConfigOp::Append | AlterConfigOp::Subtract => changed_list(configs, alter, value)?,
+        AlterConfigOp::Append | AlterConfigOp::Subtract => {
+            changed_list(configs, resource, alter, value)?
+        }
         AlterConfigOp::Set | AlterConfigOp::Delete => value.clone(),
     };
     check_length(&value)?;
@@ -140,10 +202,25 @@ fn apply(configs: &mut ConfigMap, alter: &AlterConfig) -> Outcome {
 }
 
 /// A list with items added or taken away; what nobody set starts from the default.
-fn changed_list(configs: &ConfigMap, alter: &AlterConfig, given: &str) -> Result<String, Refusal> {
-    let key = keys::find(&alter.key).filter(|key| key.kind == Kind::List).ok_or_else(|| {
-        let op = if alter.op == AlterConfigOp::Append { "APPEND" } else { "SUBTRACT" };
-        let message = format!("Can't {op} to key {} because its type is not LIST.", alter.key);
+fn changed_list(
+    configs: &ConfigMap,
+    resource: &ConfigResource,
+    alter: &AlterConfig,
+    given: &str,
+) -> Result<String, Refusal> {
+    let is_list = |key: &&keys::Key| key.kind == Kind::List && key.scope != Scope::ClientMetrics;
+    let key = keys::find(&alter.key).filter(is_list).ok_or_else(|| {
+        let op = if alter.op == AlterConfigOp::Append { "append" } else { "subtract" };
+        let message = match resource {
+            ConfigResource::Broker(_) | ConfigResource::ClusterDefault => {
+                format!("Config value {op} is not allowed for config key: {}", alter.key)
+            }
+            _ => format!(
+                "Can't {} to key {} because its type is not LIST.",
+                op.to_uppercase(),
+                alter.key
+            ),
+        };
         Refusal::new(ErrorCode::InvalidConfig, message)
     })?;
     let present = configs.get(&alter.key).map(String::as_str).or(key.default).unwrap_or_default();
@@ -164,46 +241,60 @@ fn changed_list(configs: &ConfigMap, alter: &AlterConfig, given: &str) -> Result
 }
 
 fn check(
+    image: &Image,
+    limits: &Limits,
     resource: &ConfigResource,
     old: &ConfigMap,
     new: &ConfigMap,
     alters: &[AlterConfig],
 ) -> Outcome {
-    if let ConfigResource::Topic(_) = resource {
-        return validate_topic_configs(new).map_err(|why| refused(ErrorCode::InvalidConfig, &why));
+    let invalid_config = |why: InvalidConfig| refused(ErrorCode::InvalidConfig, &why);
+    match resource {
+        ConfigResource::Topic(_) => validate_topic_configs(new).map_err(invalid_config),
+        ConfigResource::Group(_) => {
+            let layers = Layers {
+                own: None,
+                broker: None,
+                cluster: Some(image.config(&ConfigResource::ClusterDefault)),
+                file: Some(&limits.static_values),
+            };
+            validate_group_configs(new, &layers).map_err(invalid_config)
+        }
+        ConfigResource::ClientMetrics(_) => validate_client_metrics(new).map_err(|why| match why {
+            InvalidConfig::UnknownClientMetricsConfig(_) | InvalidConfig::PushInterval(_) => {
+                refused(ErrorCode::InvalidRequest, &why)
+            }
+            why => invalid_config(why),
+        }),
+        ConfigResource::Broker(_) | ConfigResource::ClusterDefault => {
+            check_brokers(resource, old, new, alters)
+        }
     }
-    for alter in alters {
-        check_broker_key(resource, alter, new.get(&alter.key))?;
+}
+
+fn check_brokers(
+    resource: &ConfigResource,
+    old: &ConfigMap,
+    new: &ConfigMap,
+    alters: &[AlterConfig],
+) -> Outcome {
+    // What is taken away need not be right.
+    let set =
+        alters.iter().filter_map(|alter| Some((alter.key.as_str(), new.get(&alter.key)?.as_str())));
+    let one_broker = matches!(resource, ConfigResource::Broker(_));
+    validate_broker_configs(set, one_broker)
+        .map_err(|why| refused(ErrorCode::InvalidRequest, &why))?;
+    if one_broker && alters.iter().any(|alter| alter.key == "min.insync.replicas") {
+        // Leader and controller must agree on it: else replicas would stay eligible that the high
+        // watermark has left behind.
+        let message = "Broker-level min.insync.replicas cannot be altered while ELR is enabled.";
+        return Err(Refusal::new(ErrorCode::InvalidConfig, message));
     }
     if new.len() > MAX_KEYS && new.len() > old.len() {
         let message = format!("A broker resource has at most {MAX_KEYS} configuration keys.");
         return Err(Refusal::new(ErrorCode::PolicyViolation, message));
     }
     Ok(())
-}
-
-fn check_broker_key(
-    resource: &ConfigResource,
-    alter: &AlterConfig,
-    value: Option<&String>,
-) -> Outcome {
-    let read_only =
-        keys::find(&alter.key).is_some_and(|key| key.is_node() && key.dynamic == Dynamic::ReadOnly);
-    if read_only {
-        let why = InvalidConfig::NotDynamic(alter.key.clone());
-        return Err(refused(ErrorCode::InvalidRequest, &why));
-    }
-    if matches!(resource, ConfigResource::Broker(_)) && alter.key == "min.insync.replicas" {
-        // Leader and controller must agree on it: else replicas would stay eligible that the high
-        // watermark has left behind.
-        let message = "Broker-level min.insync.replicas cannot be altered while ELR is enabled.";
-        return Err(Refusal::new(ErrorCode::InvalidConfig, message));
-    }
-    match value {
-        Some(value) => validate_broker_config(&alter.key, value)
-            .map_err(|why| refused(ErrorCode::InvalidRequest, &why)),
-        None => Ok(()),
-    }
 }
 
 fn check_length(value: &str) -> Outcome {
@@ -223,7 +314,7 @@ fn judge_anew(draft: &mut Draft<'_>, resource: &ConfigResource) {
         let concerned = match resource {
             ConfigResource::Topic(name) => topic.name == *name,
             ConfigResource::ClusterDefault => true,
-            ConfigResource::Broker(_) => false,
+            _ => false,
         };
         let unsettled = partition.leader.is_none()
             || !partition.elr.is_empty()

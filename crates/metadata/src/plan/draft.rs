@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
     /// must agree (as in Kafka since it has ELR).
     fn setting(&self, topic: &Topic, key: &str) -> Option<String> {
         let layers = Layers {
-            topic: Some(self.image.topic_config(&topic.name)),
+            own: Some(self.image.topic_config(&topic.name)),
             broker: None,
             cluster: Some(self.image.config(&ConfigResource::ClusterDefault)),
             file: Some(&self.limits.static_values),

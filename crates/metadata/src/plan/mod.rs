@@ -16,6 +16,8 @@ mod draft;
 mod new_partitions;
 mod topic_name;
 
+pub use topic_name::malformed as malformed_topic_name;
+
 #[cfg(test)]
 mod tests;
 

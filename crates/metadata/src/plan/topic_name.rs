@@ -30,7 +30,9 @@ pub(super) fn check(image: &Image, name: &str) -> Outcome {
     Ok(())
 }
 
-fn malformed(name: &str) -> Option<String> {
+/// Why no topic can have this name; `None`: one can.
+#[must_use]
+pub fn malformed(name: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() {
         Some("the empty string is not allowed".to_owned())

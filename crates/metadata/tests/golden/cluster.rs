@@ -182,7 +182,8 @@ impl Cluster {
         self.propose(&Proposal::CreatePartitions(CreatePartitions { topics, validate_only }), out);
     }
 
-    /// `config topic NAME set|delete|append|subtract KEY[=VALUE]…`, `config broker ID|default …`.
+    /// `config topic NAME set|delete|append|subtract KEY[=VALUE]…`, `config broker ID|default …`,
+    /// `config group NAME …`, `config client-metrics NAME …`.
     fn config(&mut self, command: &str, out: &mut String) {
         let words: Vec<_> = command.split_whitespace().skip(1).collect();
         let (kind, name, verb, keys) = (words[0], words[1], words[2], &words[3..]);
@@ -199,8 +200,12 @@ impl Cluster {
             };
             AlterConfig { op, key: key.to_owned(), value }
         };
-        let resource_type =
-            if kind == "topic" { ResourceType::Topic } else { ResourceType::Broker };
+        let resource_type = match kind {
+            "topic" => ResourceType::Topic,
+            "group" => ResourceType::Group,
+            "client-metrics" => ResourceType::ClientMetrics,
+            _ => ResourceType::Broker,
+        };
         let name = if name == "default" { "" } else { name }.to_owned();
         let alters = keys.iter().map(alter).collect();
         let replace_all = verb == "replace";

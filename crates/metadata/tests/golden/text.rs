@@ -29,6 +29,8 @@ pub(crate) fn record_text(before: &Image, after: &Image, record: &Record) -> Str
                 ConfigResource::Topic(name) => format!("topic {name}"),
                 ConfigResource::ClusterDefault => "brokers".to_owned(),
                 ConfigResource::Broker(id) => format!("broker {id}"),
+                ConfigResource::Group(name) => format!("group {name}"),
+                ConfigResource::ClientMetrics(name) => format!("client-metrics {name}"),
             };
             match value {
                 Some(value) => format!("config of {resource}: {key}={value}"),

@@ -249,6 +249,8 @@ fn resource_name(resource: &ConfigResource) -> String {
         ConfigResource::Topic(name) => format!("topic {name}"),
         ConfigResource::ClusterDefault => "all brokers".to_owned(),
         ConfigResource::Broker(id) => format!("broker {id}"),
+        ConfigResource::Group(name) => format!("group {name}"),
+        ConfigResource::ClientMetrics(name) => format!("metrics subscription {name}"),
     }
 }
 

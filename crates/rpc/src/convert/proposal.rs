@@ -165,6 +165,8 @@ fn resource_to_proto(resource: &AlterConfigResource) -> proto::AlterConfigResour
     let kind = match resource.resource_type {
         ResourceType::Topic => records::ConfigResource::Topic,
         ResourceType::Broker => records::ConfigResource::Broker,
+        ResourceType::Group => records::ConfigResource::Group,
+        ResourceType::ClientMetrics => records::ConfigResource::ClientMetrics,
     };
     proto::AlterConfigResource {
         resource: kind.into(),
@@ -194,6 +196,8 @@ fn resource_from_proto(
     let resource_type = match resource.resource() {
         records::ConfigResource::Topic => ResourceType::Topic,
         records::ConfigResource::Broker => ResourceType::Broker,
+        records::ConfigResource::Group => ResourceType::Group,
+        records::ConfigResource::ClientMetrics => ResourceType::ClientMetrics,
         records::ConfigResource::Unknown => {
             return Err(InvalidField::new("AlterConfigResource", "resource", resource.resource));
         }
