@@ -516,6 +516,23 @@ async fn every_announced_version_is_answered() {
         DescribeQuorum => DescribeQuorumRequest,
         DescribeCluster => DescribeClusterRequest,
         DescribeTopicPartitions => DescribeTopicPartitionsRequest,
+        OffsetCommit => OffsetCommitRequest,
+        OffsetFetch => OffsetFetchRequest,
+        JoinGroup => JoinGroupRequest,
+        Heartbeat => HeartbeatRequest,
+        LeaveGroup => LeaveGroupRequest,
+        SyncGroup => SyncGroupRequest,
+        DescribeGroups => DescribeGroupsRequest,
+        ListGroups => ListGroupsRequest,
+        DescribeLogDirs => DescribeLogDirsRequest,
+        DeleteGroups => DeleteGroupsRequest,
+        AlterPartitionReassignments => AlterPartitionReassignmentsRequest,
+        ListPartitionReassignments => ListPartitionReassignmentsRequest,
+        OffsetDelete => OffsetDeleteRequest,
+        DescribeProducers => DescribeProducersRequest,
+        UnregisterBroker => UnregisterBrokerRequest,
+        ConsumerGroupHeartbeat => ConsumerGroupHeartbeatRequest,
+        ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
     );
 }
 

@@ -56,6 +56,27 @@ fn exchange_by_key(key: ApiKey, version: i16) {
         ApiKey::DescribeQuorum => exchange::<DescribeQuorumRequest>(version),
         ApiKey::DescribeCluster => exchange::<DescribeClusterRequest>(version),
         ApiKey::DescribeTopicPartitions => exchange::<DescribeTopicPartitionsRequest>(version),
+        ApiKey::OffsetCommit => exchange::<OffsetCommitRequest>(version),
+        ApiKey::OffsetFetch => exchange::<OffsetFetchRequest>(version),
+        ApiKey::JoinGroup => exchange::<JoinGroupRequest>(version),
+        ApiKey::Heartbeat => exchange::<HeartbeatRequest>(version),
+        ApiKey::LeaveGroup => exchange::<LeaveGroupRequest>(version),
+        ApiKey::SyncGroup => exchange::<SyncGroupRequest>(version),
+        ApiKey::DescribeGroups => exchange::<DescribeGroupsRequest>(version),
+        ApiKey::ListGroups => exchange::<ListGroupsRequest>(version),
+        ApiKey::DescribeLogDirs => exchange::<DescribeLogDirsRequest>(version),
+        ApiKey::DeleteGroups => exchange::<DeleteGroupsRequest>(version),
+        ApiKey::AlterPartitionReassignments => {
+            exchange::<AlterPartitionReassignmentsRequest>(version)
+        }
+        ApiKey::ListPartitionReassignments => {
+            exchange::<ListPartitionReassignmentsRequest>(version)
+        }
+        ApiKey::OffsetDelete => exchange::<OffsetDeleteRequest>(version),
+        ApiKey::DescribeProducers => exchange::<DescribeProducersRequest>(version),
+        ApiKey::UnregisterBroker => exchange::<UnregisterBrokerRequest>(version),
+        ApiKey::ConsumerGroupHeartbeat => exchange::<ConsumerGroupHeartbeatRequest>(version),
+        ApiKey::ConsumerGroupDescribe => exchange::<ConsumerGroupDescribeRequest>(version),
         other => panic!("{other:?} is in the table but not in this test"),
     }
 }
