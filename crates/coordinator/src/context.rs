@@ -23,8 +23,8 @@ use crate::timers::Timers;
 pub(crate) enum Then {
     /// A client is answered: as given if the write is committed, else that it was not stored.
     Answer { token: Token, response: Box<Answer> },
-    /// A classic group has its assignment, or not.
-    ClassicStored { group: GroupName, generation: i32 },
+    /// Something of a classic group.
+    Classic(crate::classic::Then),
     /// Something of a consumer group.
     Consumer(crate::consumer::Then),
 }

@@ -106,12 +106,12 @@ impl Groups {
     fn request(&mut self, token: Token, caller: &Caller, request: Request) {
         match request {
             Request::JoinGroup(request) => self.join_group(token, caller, request),
-            Request::SyncGroup(request) => self.sync_group(token, caller, request),
-            Request::Heartbeat(request) => self.heartbeat(token, caller, &request),
+            Request::SyncGroup(request) => self.sync_group(token, &request),
+            Request::Heartbeat(request) => self.heartbeat(token, &request),
             Request::LeaveGroup(request) => self.leave_group(token, caller, &request),
             Request::OffsetCommit(request) => self.offset_commit(token, caller, &request),
             Request::OffsetFetch { group, require_stable } => {
-                self.offset_fetch(token, caller, &group, require_stable);
+                self.offset_fetch(token, &group, require_stable);
             }
             Request::OffsetDelete(request) => self.offset_delete(token, &request),
             Request::DescribeGroup(group) => self.describe_group(token, caller, &group),
@@ -127,9 +127,7 @@ impl Groups {
     fn committed(&mut self, then: Then) {
         match then {
             Then::Answer { token, response } => self.cx.respond(token, *response),
-            Then::ClassicStored { group, generation } => {
-                self.classic_stored(&group, generation, Ok(()));
-            }
+            Then::Classic(then) => self.classic_stored(then, Ok(())),
             Then::Consumer(then) => consumer::committed(self, then),
         }
     }
@@ -137,9 +135,7 @@ impl Groups {
     fn failed(&mut self, then: Then, code: ErrorCode) {
         match then {
             Then::Answer { token, .. } => self.cx.refuse_write(token, code),
-            Then::ClassicStored { group, generation } => {
-                self.classic_stored(&group, generation, Err(code));
-            }
+            Then::Classic(then) => self.classic_stored(then, Err(code)),
             Then::Consumer(then) => consumer::failed(self, then, code),
         }
     }
@@ -147,7 +143,7 @@ impl Groups {
     fn due(&mut self, timer: Timer) {
         match timer {
             Timer::OffsetExpiry => self.expire_offsets(),
-            Timer::Classic { group, timer } => self.classic_due(&group, timer),
+            Timer::Classic { group, timer } => self.classic_due(&group, &timer),
             Timer::ConsumerSession { group, member } => {
                 consumer::session_over(self, &group, &member);
             }

@@ -1,41 +1,36 @@
 //! Committed offsets: what is stored, and who may store, read and delete it.
 
+mod commit;
+mod delete;
+mod expiry;
+mod fetch;
 mod store;
 
-use ottla_metadata::Image;
-use ottla_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
-use ottla_protocol::messages::{OffsetCommitRequest, OffsetDeleteRequest};
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use ottla_metadata::{Image, Topic};
+use ottla_protocol::ids::{KafkaUuid, PartitionIndex};
 
 pub use store::CommittedOffset;
 pub(crate) use store::Offsets;
 
-use crate::error::GroupError;
-use crate::groups::Groups;
-use crate::request::{Caller, Token};
+use crate::GroupName;
+use crate::record::{OffsetValue, Record};
 
-impl Groups {
-    pub(crate) fn begin_offset_expiry(&mut self) {}
-    pub(crate) fn expire_offsets(&mut self) {}
-    pub(crate) fn forget_deleted_topics(&mut self, _old: &Arc<Image>) {}
-    pub(crate) fn offset_commit(
-        &mut self,
-        token: Token,
-        _caller: &Caller,
-        _request: &OffsetCommitRequest,
-    ) {
-        self.cx.refuse(token, GroupError::InvalidGroupId);
-    }
-    pub(crate) fn offset_fetch(
-        &mut self,
-        token: Token,
-        _caller: &Caller,
-        _group: &OffsetFetchRequestGroup,
-        _stable: bool,
-    ) {
-        self.cx.refuse(token, GroupError::InvalidGroupId);
-    }
-    pub(crate) fn offset_delete(&mut self, token: Token, _request: &OffsetDeleteRequest) {
-        self.cx.refuse(token, GroupError::InvalidGroupId);
-    }
+/// The topic of this name, if it has the partition.
+fn topic_with<'a>(image: &'a Image, topic: &str, partition: PartitionIndex) -> Option<&'a Topic> {
+    image.topic_by_name(topic).filter(|topic| topic.partitions.contains_key(&partition))
+}
+
+/// Whether the offset was committed for an earlier life of the topic. Where either is not known it passes:
+/// offsets that other software wrote have no topic id.
+fn is_of_another_life(image: &Image, topic: &str, value: &OffsetValue) -> bool {
+    value.topic_id != KafkaUuid::ZERO
+        && image.topic_by_name(topic).is_some_and(|topic| topic.id != value.topic_id)
+}
+
+fn tombstone(group: &GroupName, topic: &std::sync::Arc<str>, partition: PartitionIndex) -> Record {
+    let (group, topic) = (group.clone(), topic.clone());
+    Record::Offset { group, topic, partition, value: None }
 }
