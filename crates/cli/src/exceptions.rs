@@ -85,6 +85,7 @@ pub(crate) fn exception_name(code: ErrorCode) -> String {
         ErrorCode::RequestTimedOut => "TimeoutException".to_owned(),
         ErrorCode::MessageTooLarge => "RecordTooLargeException".to_owned(),
         ErrorCode::RecordListTooLarge => "RecordBatchTooLargeException".to_owned(),
+        ErrorCode::NonEmptyGroup => "GroupNotEmptyException".to_owned(),
         ErrorCode::OffsetMetadataTooLarge => "OffsetMetadataTooLarge".to_owned(),
         ErrorCode::InvalidTimestamp => "InvalidTimestampException".to_owned(),
         code => {

@@ -34,6 +34,11 @@ pub(crate) const fn value(name: &'static str, kind: &'static str, help: &'static
     Opt { name, argument: Argument::Required(kind), help }
 }
 
+/// An option that may have a value.
+pub(crate) const fn optional(name: &'static str, kind: &'static str, help: &'static str) -> Opt {
+    Opt { name, argument: Argument::Optional(kind), help }
+}
+
 /// Why a command line cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OptionError {
