@@ -29,7 +29,7 @@ pub(crate) struct GapArgs {
     after: f64,
     #[arg(long, default_value_t = 6.0)]
     seconds: f64,
-    /// librdkafka's request.timeout.ms; 0: its default.
+    /// How long the client waits for an answer (librdkafka's socket.timeout.ms); 0: its default.
     #[arg(long, default_value_t = 0)]
     request_timeout_ms: u32,
     /// librdkafka's debug contexts ("broker,metadata"), told on standard error.
@@ -77,7 +77,7 @@ pub(crate) fn run(bootstrap: &str, args: &GapArgs) -> anyhow::Result<Value> {
         config.set("debug", &args.debug).set_log_level(RDKafkaLogLevel::Debug);
     }
     if args.request_timeout_ms > 0 {
-        config.set("request.timeout.ms", args.request_timeout_ms.to_string());
+        config.set("socket.timeout.ms", args.request_timeout_ms.to_string());
     }
     let producer: ThreadedProducer<Acks> = config.create_with_context(acks.clone())?;
     let started = Instant::now();
