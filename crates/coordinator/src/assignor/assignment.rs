@@ -7,11 +7,11 @@ use ottla_protocol::ids::{PartitionIndex, TopicId};
 
 /// A set of partitions, by topic. No topic is without partitions; partitions are in order.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Assignment(BTreeMap<TopicId, Vec<PartitionIndex>>);
+pub(crate) struct Assignment(BTreeMap<TopicId, Vec<PartitionIndex>>);
 
 impl Assignment {
     /// Adds a partition; one that is there already stays.
-    pub fn insert(&mut self, topic: TopicId, partition: PartitionIndex) {
+    pub(crate) fn insert(&mut self, topic: TopicId, partition: PartitionIndex) {
         let partitions = self.0.entry(topic).or_default();
         match partitions.last() {
             Some(last) if *last >= partition => {
@@ -24,7 +24,7 @@ impl Assignment {
     }
 
     /// Adds partitions of one topic, in any order.
-    pub fn insert_all(
+    pub(crate) fn insert_all(
         &mut self,
         topic: TopicId,
         partitions: impl IntoIterator<Item = PartitionIndex>,
@@ -39,36 +39,32 @@ impl Assignment {
     }
 
     /// Whether the partition is in it.
-    #[must_use]
-    pub fn contains(&self, topic: TopicId, partition: PartitionIndex) -> bool {
+    pub(crate) fn contains(&self, topic: TopicId, partition: PartitionIndex) -> bool {
         self.partitions(topic).binary_search(&partition).is_ok()
     }
 
     /// The partitions of a topic, in order.
-    #[must_use]
-    pub fn partitions(&self, topic: TopicId) -> &[PartitionIndex] {
+    pub(crate) fn partitions(&self, topic: TopicId) -> &[PartitionIndex] {
         self.0.get(&topic).map_or(&[], Vec::as_slice)
     }
 
     /// Topics and their partitions, by id and number.
-    pub fn topics(&self) -> impl Iterator<Item = (TopicId, &[PartitionIndex])> {
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicId, &[PartitionIndex])> {
         self.0.iter().map(|(topic, partitions)| (*topic, partitions.as_slice()))
     }
 
     /// Every partition, by topic id and number.
-    pub fn iter(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> {
         self.topics().flat_map(|(topic, partitions)| partitions.iter().map(move |p| (topic, *p)))
     }
 
     /// How many partitions.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
 
     /// Whether it has no partition.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

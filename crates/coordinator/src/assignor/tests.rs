@@ -62,7 +62,12 @@ impl Model {
                     instance_id: member.instance_id.as_deref(),
                     rack: member.rack,
                     topics: Arc::new(
-                        member.topics.iter().filter(|t| self.topics.contains_key(t)).copied().collect(),
+                        member
+                            .topics
+                            .iter()
+                            .filter(|t| self.topics.contains_key(t))
+                            .copied()
+                            .collect(),
                     ),
                     assignment: &member.assignment,
                 })
@@ -127,8 +132,7 @@ impl Model {
 
 #[test]
 fn range_gives_consecutive_partitions_the_same_of_each_topic() {
-    let mut group =
-        Model::default().topic(1, 3).topic(2, 3).join("a", &[1, 2]).join("b", &[1, 2]);
+    let mut group = Model::default().topic(1, 3).topic(2, 3).join("a", &[1, 2]).join("b", &[1, 2]);
     group.assign(Assignor::Range);
     for number in [1, 2] {
         assert_eq!(group.partitions("a", number), [0, 1]);
@@ -226,11 +230,8 @@ fn a_thousand_members_are_assigned_in_little_time() {
                 group = group.topic(number, 1_000);
             }
             for member in 0..1_000 {
-                let topics: Vec<u128> = if mixed && member % 3 == 0 {
-                    (0..5).collect()
-                } else {
-                    (0..10).collect()
-                };
+                let topics: Vec<u128> =
+                    if mixed && member % 3 == 0 { (0..5).collect() } else { (0..10).collect() };
                 group = group.join(&format!("member-{member:04}"), &topics);
             }
             group.assign(*assignor);

@@ -61,8 +61,7 @@ impl<'a> Balance<'a> {
 
     fn keep_subscribed(&mut self) {
         for (index, member) in self.spec.members.iter().enumerate() {
-            let owned =
-                member.assignment.iter().filter(|(topic, _)| member.topics.contains(topic));
+            let owned = member.assignment.iter().filter(|(topic, _)| member.topics.contains(topic));
             for (topic, partition) in self.free.take_owned(owned) {
                 self.give(index, topic, partition);
             }
@@ -119,7 +118,8 @@ impl<'a> Balance<'a> {
         let shared = self.subscribers.iter().filter(|(_, members)| members.len() > 1);
         let topics = self.topics_by_scarcity(shared.map(|(topic, _)| *topic));
         for _ in 0..MAX_PASSES {
-            let moved = topics.iter().fold(false, |moved, topic| self.even_out_topic(*topic) || moved);
+            let moved =
+                topics.iter().fold(false, |moved, topic| self.even_out_topic(*topic) || moved);
             if !moved {
                 break;
             }
@@ -222,7 +222,11 @@ impl Emptiest {
     }
 
     /// Who gets the partition: the emptiest, and among the equally empty one in its rack.
-    fn next(&mut self, topic: Option<&TopicSpec>, partition: PartitionIndex) -> Option<MemberIndex> {
+    fn next(
+        &mut self,
+        topic: Option<&TopicSpec>,
+        partition: PartitionIndex,
+    ) -> Option<MemberIndex> {
         let (_, rack) = self
             .by_rack
             .iter()

@@ -1,25 +1,24 @@
 //! A consumer group, as the records tell, with the counts that keep heartbeats cheap.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::{HashMap, OrdMap};
 use ottla_protocol::ids::{PartitionIndex, TimestampMs, TopicId, TopicName};
 
 use super::member::{Member, MemberAssignment, MemberMetadata};
+use crate::MemberId;
 use crate::assignor::{Assignment, Assignor};
-use crate::{GroupName, MemberId};
 
 /// The topics that a regular expression stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ResolvedRegex {
+pub(crate) struct ResolvedRegex {
     /// The topics that matched.
-    pub topics: BTreeSet<TopicName>,
+    pub(crate) topics: BTreeSet<TopicName>,
     /// The metadata offset at which they did.
-    pub version: i64,
+    pub(crate) version: i64,
     /// When they were looked up.
-    pub timestamp_ms: TimestampMs,
+    pub(crate) timestamp_ms: TimestampMs,
 }
 
 /// Where a group stands, as tools show it.
@@ -35,21 +34,9 @@ pub(crate) enum GroupState {
     Stable,
 }
 
-impl fmt::Display for GroupState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "Empty",
-            Self::Assigning => "Assigning",
-            Self::Reconciling => "Reconciling",
-            Self::Stable => "Stable",
-        })
-    }
-}
-
 /// A consumer group (KIP-848). Written by replay alone. Cloning is cheap and shares everything.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConsumerGroup {
-    id: GroupName,
     epoch: i32,
     metadata_hash: i64,
     members: OrdMap<MemberId, Member>,
@@ -73,12 +60,10 @@ pub(crate) struct ConsumerGroup {
     unreconciled: usize,
 }
 
-impl ConsumerGroup {
+impl Default for ConsumerGroup {
     /// A group of which nothing is known yet.
-    #[must_use]
-    pub(crate) fn new(id: GroupName) -> Self {
+    fn default() -> Self {
         Self {
-            id,
             epoch: 1,
             metadata_hash: 0,
             members: OrdMap::new(),
@@ -97,11 +82,9 @@ impl ConsumerGroup {
             unreconciled: 0,
         }
     }
+}
 
-    pub(crate) fn id(&self) -> &GroupName {
-        &self.id
-    }
-
+impl ConsumerGroup {
     /// Rises with each change that wants a new target assignment.
     pub(crate) fn epoch(&self) -> i32 {
         self.epoch
@@ -131,6 +114,16 @@ impl ConsumerGroup {
             GroupState::Reconciling
         } else {
             GroupState::Stable
+        }
+    }
+
+    /// Kafka's name of the state.
+    pub(crate) fn state_name(&self) -> &'static str {
+        match self.state() {
+            GroupState::Empty => "Empty",
+            GroupState::Assigning => "Assigning",
+            GroupState::Reconciling => "Reconciling",
+            GroupState::Stable => "Stable",
         }
     }
 
@@ -188,7 +181,9 @@ impl ConsumerGroup {
         self.resolved.get(regex)
     }
 
-    pub(crate) fn resolved_regexes(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<ResolvedRegex>)> {
+    pub(crate) fn resolved_regexes(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<str>, &Arc<ResolvedRegex>)> {
         self.resolved.iter()
     }
 
@@ -347,7 +342,8 @@ impl ConsumerGroup {
         }
         if let Some(classic) = &metadata.classic {
             self.classic_members = step.number(self.classic_members);
-            for protocol in classic.protocols.iter().map(|(name, _)| name).collect::<BTreeSet<_>>() {
+            for protocol in classic.protocols.iter().map(|(name, _)| name).collect::<BTreeSet<_>>()
+            {
                 step.of(&mut self.classic_protocols, protocol);
             }
         }
@@ -370,9 +366,9 @@ impl ConsumerGroup {
     /// Panics if a derived count is not what the members say; for tests.
     #[cfg(test)]
     pub(crate) fn check(&self) {
-        let mut fresh = Self::new(Arc::clone(&self.id));
+        let mut fresh = Self::default();
         fresh.set_target_epoch(self.target_epoch, self.target_timestamp_ms);
-        let mut holders = BTreeMap::new();
+        let mut holders = std::collections::BTreeMap::new();
         for member in self.members.values() {
             for partition in member.holds() {
                 let before = holders.insert(partition, Arc::clone(&member.id));
@@ -380,7 +376,8 @@ impl ConsumerGroup {
             }
             fresh.put(member.clone());
         }
-        let own: BTreeMap<_, _> = self.holders.iter().map(|(p, m)| (*p, Arc::clone(m))).collect();
+        let own: std::collections::BTreeMap<_, _> =
+            self.holders.iter().map(|(p, m)| (*p, Arc::clone(m))).collect();
         assert_eq!(own, holders);
         assert_eq!(self.by_name, fresh.by_name);
         assert_eq!(self.by_regex, fresh.by_regex);

@@ -15,7 +15,7 @@ pub(crate) const LEAVE_EPOCH: i32 = -1;
 
 /// How far a member has come on the way to its target assignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MemberState {
+pub(crate) enum MemberState {
     /// It has what it can have in its epoch.
     #[default]
     Stable,
@@ -29,8 +29,7 @@ pub enum MemberState {
 
 impl MemberState {
     /// Its number in records.
-    #[must_use]
-    pub fn code(self) -> i8 {
+    pub(crate) fn code(self) -> i8 {
         match self {
             Self::Stable => 0,
             Self::UnrevokedPartitions => 1,
@@ -40,8 +39,7 @@ impl MemberState {
     }
 
     /// The state of a number in a record.
-    #[must_use]
-    pub fn from_code(code: i8) -> Self {
+    pub(crate) fn from_code(code: i8) -> Self {
         match code {
             0 => Self::Stable,
             1 => Self::UnrevokedPartitions,
@@ -54,53 +52,48 @@ impl MemberState {
 /// Partitions by topic, each with the epoch in which the member got it (KIP-1251). No topic is without
 /// partitions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct OwnedPartitions(BTreeMap<TopicId, BTreeMap<PartitionIndex, i32>>);
+pub(crate) struct OwnedPartitions(BTreeMap<TopicId, BTreeMap<PartitionIndex, i32>>);
 
 impl OwnedPartitions {
     /// All of an assignment, got in one epoch.
-    #[must_use]
-    pub fn of(assignment: &Assignment, epoch: i32) -> Self {
+    pub(crate) fn of(assignment: &Assignment, epoch: i32) -> Self {
         assignment.iter().map(|(topic, partition)| (topic, partition, epoch)).collect()
     }
 
     /// Adds a partition, or changes its epoch.
-    pub fn insert(&mut self, topic: TopicId, partition: PartitionIndex, epoch: i32) {
+    pub(crate) fn insert(&mut self, topic: TopicId, partition: PartitionIndex, epoch: i32) {
         self.0.entry(topic).or_default().insert(partition, epoch);
     }
 
     /// The epoch in which the partition was got; `None` if it is not in here.
-    #[must_use]
-    pub fn epoch(&self, topic: TopicId, partition: PartitionIndex) -> Option<i32> {
+    pub(crate) fn epoch(&self, topic: TopicId, partition: PartitionIndex) -> Option<i32> {
         self.0.get(&topic)?.get(&partition).copied()
     }
 
     /// Whether the partition is in here.
-    #[must_use]
-    pub fn contains(&self, topic: TopicId, partition: PartitionIndex) -> bool {
+    pub(crate) fn contains(&self, topic: TopicId, partition: PartitionIndex) -> bool {
         self.epoch(topic, partition).is_some()
     }
 
     /// Every partition with its epoch, by topic id and number.
-    pub fn iter(&self) -> impl Iterator<Item = (TopicId, PartitionIndex, i32)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TopicId, PartitionIndex, i32)> {
         self.0.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(move |(partition, epoch)| (*topic, *partition, *epoch))
         })
     }
 
     /// The topics and their partitions with epochs.
-    pub fn topics(&self) -> impl Iterator<Item = (TopicId, &BTreeMap<PartitionIndex, i32>)> {
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicId, &BTreeMap<PartitionIndex, i32>)> {
         self.0.iter().map(|(topic, partitions)| (*topic, partitions))
     }
 
     /// The same partitions without epochs.
-    #[must_use]
-    pub fn to_assignment(&self) -> Assignment {
+    pub(crate) fn to_assignment(&self) -> Assignment {
         self.iter().map(|(topic, partition, _)| (topic, partition)).collect()
     }
 
     /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -115,34 +108,34 @@ impl FromIterator<(TopicId, PartitionIndex, i32)> for OwnedPartitions {
 
 /// What is kept of a member that speaks the classic protocol inside a consumer group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClassicMember {
+pub(crate) struct ClassicMember {
     /// After how long silence it is out.
-    pub session_timeout_ms: i32,
+    pub(crate) session_timeout_ms: i32,
     /// The embedded protocols it offered, by preference: name and metadata as it sent them.
-    pub protocols: Vec<(Arc<str>, Bytes)>,
+    pub(crate) protocols: Vec<(Arc<str>, Bytes)>,
 }
 
 /// What a member is and wants. Changes seldom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberMetadata {
+pub(crate) struct MemberMetadata {
     /// Its instance id (`group.instance.id`); `None` for dynamic members.
-    pub instance_id: Option<Arc<str>>,
+    pub(crate) instance_id: Option<Arc<str>>,
     /// Where it runs.
-    pub rack_id: Option<Arc<str>>,
+    pub(crate) rack_id: Option<Arc<str>>,
     /// The name it gave itself (`client.id`).
-    pub client_id: Arc<str>,
+    pub(crate) client_id: Arc<str>,
     /// Where it comes from, as in `/127.0.0.1`.
-    pub client_host: Arc<str>,
+    pub(crate) client_host: Arc<str>,
     /// The topics it subscribes to by name.
-    pub topic_names: Arc<BTreeSet<TopicName>>,
+    pub(crate) topic_names: Arc<BTreeSet<TopicName>>,
     /// The regular expression it subscribes to; empty for none.
-    pub topic_regex: Arc<str>,
+    pub(crate) topic_regex: Arc<str>,
     /// How long it may take to give up partitions, ms; -1 if it never said.
-    pub rebalance_timeout_ms: i32,
+    pub(crate) rebalance_timeout_ms: i32,
     /// The assignor it asks for.
-    pub server_assignor: Option<Arc<str>>,
+    pub(crate) server_assignor: Option<Arc<str>>,
     /// Set if it speaks the classic protocol.
-    pub classic: Option<Arc<ClassicMember>>,
+    pub(crate) classic: Option<Arc<ClassicMember>>,
 }
 
 impl Default for MemberMetadata {
@@ -163,58 +156,54 @@ impl Default for MemberMetadata {
 
 /// What a member has. Changes with every rebalance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MemberAssignment {
+pub(crate) struct MemberAssignment {
     /// How far it has come.
-    pub state: MemberState,
+    pub(crate) state: MemberState,
     /// Its epoch: the one of the target assignment that it follows.
-    pub epoch: i32,
+    pub(crate) epoch: i32,
     /// The epoch before, for an answer that got lost.
-    pub previous_epoch: i32,
+    pub(crate) previous_epoch: i32,
     /// What it may consume.
-    pub assigned: Arc<OwnedPartitions>,
+    pub(crate) assigned: Arc<OwnedPartitions>,
     /// What it must give up; nobody else gets it before it has.
-    pub pending_revocation: Arc<OwnedPartitions>,
+    pub(crate) pending_revocation: Arc<OwnedPartitions>,
 }
 
 /// A member of a consumer group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its id.
-    pub id: Arc<str>,
+    pub(crate) id: Arc<str>,
     /// What it is and wants.
-    pub metadata: Arc<MemberMetadata>,
+    pub(crate) metadata: Arc<MemberMetadata>,
     /// What it has.
-    pub current: Arc<MemberAssignment>,
+    pub(crate) current: Arc<MemberAssignment>,
 }
 
 impl Member {
     /// A member of which nothing is known yet.
-    #[must_use]
-    pub fn new(id: Arc<str>) -> Self {
+    pub(crate) fn new(id: Arc<str>) -> Self {
         let current = MemberAssignment { previous_epoch: -1, ..MemberAssignment::default() };
         Self { id, metadata: Arc::default(), current: Arc::new(current) }
     }
 
     /// Whether it speaks the classic protocol.
-    #[must_use]
-    pub fn is_classic(&self) -> bool {
+    pub(crate) fn is_classic(&self) -> bool {
         self.metadata.classic.is_some()
     }
 
     /// Whether it has all of the target of this epoch.
-    #[must_use]
-    pub fn is_reconciled_to(&self, target_epoch: i32) -> bool {
+    pub(crate) fn is_reconciled_to(&self, target_epoch: i32) -> bool {
         self.current.state == MemberState::Stable && self.current.epoch == target_epoch
     }
 
     /// The regular expression it subscribes to.
-    #[must_use]
-    pub fn regex(&self) -> Option<&Arc<str>> {
+    pub(crate) fn regex(&self) -> Option<&Arc<str>> {
         Some(&self.metadata.topic_regex).filter(|regex| !regex.is_empty())
     }
 
     /// Everything that nobody else may have: what is assigned and what is yet to be given up.
-    pub fn holds(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> {
+    pub(crate) fn holds(&self) -> impl Iterator<Item = (TopicId, PartitionIndex)> {
         let all = self.current.assigned.iter().chain(self.current.pending_revocation.iter());
         all.map(|(topic, partition, _)| (topic, partition))
     }
