@@ -125,6 +125,21 @@ pub struct NodeConfig {
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions response.
     pub max_request_partition_size_limit: i32,
 
+    /// `group.initial.rebalance.delay.ms` of classic groups.
+    pub group_initial_rebalance_delay_ms: i32,
+    /// `group.min.session.timeout.ms` of classic groups.
+    pub group_min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms` of classic groups.
+    pub group_max_session_timeout_ms: i32,
+    /// `group.max.size` of classic groups.
+    pub group_max_size: i32,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_max_bytes: i32,
+    /// `offsets.retention.minutes`.
+    pub offsets_retention_minutes: i32,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check_interval_ms: i64,
+
     /// Every key that the file or the environment set, for DescribeConfigs and for
     /// [`crate::TopicConfig::effective`].
     pub static_values: BTreeMap<String, String>,

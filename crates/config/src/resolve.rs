@@ -95,6 +95,13 @@ pub(crate) fn resolve(properties: &Properties) -> Result<(NodeConfig, Vec<Notice
         fetch_max_bytes: int("fetch.max.bytes"),
         max_incremental_fetch_session_cache_slots: int("max.incremental.fetch.session.cache.slots"),
         max_request_partition_size_limit: int("max.request.partition.size.limit"),
+        group_initial_rebalance_delay_ms: int("group.initial.rebalance.delay.ms"),
+        group_min_session_timeout_ms: int("group.min.session.timeout.ms"),
+        group_max_session_timeout_ms: int("group.max.session.timeout.ms"),
+        group_max_size: int("group.max.size"),
+        offset_metadata_max_bytes: int("offset.metadata.max.bytes"),
+        offsets_retention_minutes: int("offsets.retention.minutes"),
+        offsets_retention_check_interval_ms: long("offsets.retention.check.interval.ms"),
         static_values,
     };
     check_times(&config)?;

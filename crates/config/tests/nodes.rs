@@ -159,7 +159,8 @@ fn isolated_roles_resolve() {
     assert_eq!(config.advertised_listeners[0].host, "kafka-1");
     assert_eq!(config.controller_endpoints().len(), 3);
     assert_eq!(config.cluster_id.as_deref(), Some("4L6g3nShT-eMCtK--X86sw"));
-    assert!(notices.iter().any(|n| n.text.contains("without effect: group.initial.rebalance")));
+    assert_eq!(config.group_initial_rebalance_delay_ms, 0);
+    assert!(!notices.iter().any(|n| n.text.contains("without effect")));
 
     let controller = env(&[
         ("KAFKA_NODE_ID", "1"),

@@ -2,6 +2,8 @@
 
 use ottla_config::NodeConfig;
 
+const MS_PER_MINUTE: i64 = 60_000;
+
 /// What a node's configuration says about groups. Field names are the keys' names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -28,13 +30,13 @@ impl Settings {
     #[must_use]
     pub fn of(node: &NodeConfig) -> Self {
         Self {
-            group_initial_rebalance_delay_ms: 3000,
-            group_min_session_timeout_ms: 6000,
-            group_max_session_timeout_ms: 1_800_000,
-            group_max_size: i32::MAX,
-            offset_metadata_max_bytes: 4096,
-            offsets_retention_ms: 10_080 * 60_000,
-            offsets_retention_check_interval_ms: 600_000,
+            group_initial_rebalance_delay_ms: node.group_initial_rebalance_delay_ms,
+            group_min_session_timeout_ms: node.group_min_session_timeout_ms,
+            group_max_session_timeout_ms: node.group_max_session_timeout_ms,
+            group_max_size: node.group_max_size,
+            offset_metadata_max_bytes: node.offset_metadata_max_bytes,
+            offsets_retention_ms: i64::from(node.offsets_retention_minutes) * MS_PER_MINUTE,
+            offsets_retention_check_interval_ms: node.offsets_retention_check_interval_ms,
             node: node.clone(),
         }
     }
