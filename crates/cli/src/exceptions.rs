@@ -83,6 +83,7 @@ pub(crate) fn exception_name(code: ErrorCode) -> String {
         ErrorCode::TopicAlreadyExists => "TopicExistsException".to_owned(),
         ErrorCode::InvalidConfig => "InvalidConfigurationException".to_owned(),
         ErrorCode::RequestTimedOut => "TimeoutException".to_owned(),
+        ErrorCode::KafkaStorageError => "KafkaStorageException".to_owned(),
         ErrorCode::MessageTooLarge => "RecordTooLargeException".to_owned(),
         ErrorCode::RecordListTooLarge => "RecordBatchTooLargeException".to_owned(),
         ErrorCode::NonEmptyGroup => "GroupNotEmptyException".to_owned(),

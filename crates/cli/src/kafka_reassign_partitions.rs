@@ -21,8 +21,9 @@ use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given};
 use crate::json_file;
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{Properties, read_file};
 use crate::session;
+use crate::thrown::{self, Thrown};
 use assignment::Assignment;
 use options::{Action, Misuse, OPTIONS};
 use stop::Stop;
@@ -109,7 +110,7 @@ impl Task {
 
 fn file(given: &Given, option: &'static str) -> Result<String, Stop> {
     let path = given.one(option)?.unwrap_or_default();
-    json_file::read(path).map_err(|(said, cause)| Stop::caused(said, cause))
+    json_file::read(path).map_err(|(said, cause)| Thrown::caused(said, cause.into()).into())
 }
 
 /// Bytes per second; negative: none.
@@ -131,16 +132,10 @@ async fn run(action: Action, given: &Given) -> Result<(), Stop> {
             "Controllers speak gRPC only; use --bootstrap-server with a broker.".to_owned(),
         ));
     };
-    let options = client_options(CLIENT_ID, &properties).map_err(Stop::no_client)?;
+    let options = thrown::options(CLIENT_ID, &properties)?;
     let who = format!("AdminClient clientId={}", options.client_id);
     let client = session::connect(bootstrap, options, &who).await;
-    let client = client.map_err(|error| match session::bootstrap_error(&error) {
-        Some(error) => Stop::no_client(Failure::new(
-            "org.apache.kafka.common.config.ConfigException",
-            error.to_string(),
-        )),
-        None => failed(task.first_call())(error),
-    })?;
+    let client = client.map_err(|error| Thrown::unreached(&error, task.first_call()))?;
     let admin = Admin::new(client);
     match task {
         Task::Generate(wish) => wish.generate(&admin).await,

@@ -12,6 +12,7 @@ use super::stop::Stop;
 use super::{failed, joined, log_dirs};
 use crate::exceptions::Failure;
 use crate::json_file::{array, field, integer, object, parse, string};
+use crate::thrown::Thrown;
 
 const VERSION: i32 = 1;
 /// A directory of the broker's choice.
@@ -48,7 +49,7 @@ impl Assignment {
     pub(super) fn parse(text: &str) -> Result<Self, Stop> {
         let value = parse(text).map_err(|cause| {
             let said = Failure::new(ADMIN_OPERATION, cause.message.clone());
-            Stop::caused(said, cause)
+            Thrown::caused(said, cause.into())
         })?;
         let root = object(&value)?;
         check_version(root.get("version"))?;

@@ -11,7 +11,7 @@ use super::assignment::ReplicaId;
 use super::stop::{Stop, admin_command_failed};
 use super::{failed, joined, plural};
 use crate::console::say;
-use crate::exceptions::Failure;
+use crate::thrown::Thrown;
 
 /// Between two tries to begin a move of a replica that is not there yet.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -143,15 +143,9 @@ pub(super) async fn begin(
                     waiting.insert(replica, path);
                 }
                 Err(error) => {
-                    let cause = Failure::from(&error);
                     let message = format!("Failed to alter dir for {replica}");
-                    let execution =
-                        Failure::new("java.util.concurrent.ExecutionException", cause.thrown());
-                    return Err(Stop::Thrown(vec![
-                        admin_command_failed(message),
-                        execution,
-                        cause,
-                    ]));
+                    let cause = Thrown::execution((&error).into());
+                    return Err(Thrown::caused(admin_command_failed(message), cause).into());
                 }
             }
         }

@@ -1,0 +1,204 @@
+//! `kafka-cluster`: the cluster's id, where its brokers listen, and the end of a broker's registration.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use ottla_client::admin::ClusterNode;
+use ottla_client::{Admin, ClientError};
+use ottla_protocol::ids::BrokerId;
+
+use crate::argparse::{self, Arg, Given, Group, Kind, Parser, arg};
+use crate::console::{self, complain, print, print_error, say};
+use crate::exceptions::Failure;
+use crate::properties::{Properties, read_file};
+use crate::session;
+use crate::thrown::{self, Thrown};
+
+const CONNECTION: &[Group] =
+    &[Group { title: "", description: "", exclusive: true, required: true }];
+const SERVER: Arg = arg(
+    &["--bootstrap-server", "-b"],
+    Kind::Text,
+    "BOOTSTRAP_SERVER",
+    "Where the cluster is: a list of host:port.",
+)
+.in_group(0);
+const CONTROLLER: Arg = arg(
+    &["--bootstrap-controller", "-C"],
+    Kind::Text,
+    "BOOTSTRAP_CONTROLLER",
+    "Not served; use --bootstrap-server.",
+)
+.in_group(0);
+const CONFIG: Arg =
+    arg(&["--config"], Kind::Text, "CONFIG", "(DEPRECATED) Use --command-config instead.");
+const COMMAND_CONFIG: Arg =
+    arg(&["--command-config", "-c"], Kind::Text, "COMMAND_CONFIG", "Properties of the client.");
+const ID: Arg = arg(&["--id", "-i"], Kind::Integer, "ID", "The broker to unregister.").required();
+const FENCED: Arg = arg(
+    &["--include-fenced-brokers"],
+    Kind::Flag,
+    "",
+    "Also brokers that are registered but not alive.",
+);
+
+const TOOL: &Parser = &Parser {
+    name: "kafka-cluster",
+    description: "The Kafka cluster tool.",
+    args: &[],
+    groups: &[],
+    commands: &[
+        Parser {
+            name: "cluster-id",
+            description: "Get information about the ID of a cluster.",
+            args: &[SERVER, CONTROLLER, CONFIG, COMMAND_CONFIG],
+            groups: CONNECTION,
+            commands: &[],
+        },
+        Parser {
+            name: "unregister",
+            description: "Unregister a broker.",
+            args: &[SERVER, CONTROLLER, CONFIG, COMMAND_CONFIG, ID],
+            groups: CONNECTION,
+            commands: &[],
+        },
+        Parser {
+            name: "list-endpoints",
+            description: "List endpoints",
+            args: &[SERVER, CONTROLLER, CONFIG, COMMAND_CONFIG, FENCED],
+            groups: CONNECTION,
+            commands: &[],
+        },
+    ],
+};
+
+const OLD_CONFIG: &str = "Option --config has been deprecated and will be removed in a future \
+                          version. Use --command-config instead.";
+
+/// Runs the tool with the arguments behind its name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let given = match argparse::parse(TOOL, &args) {
+        Ok(given) => given,
+        Err(refusal) => {
+            refusal.print();
+            let helped = matches!(refusal, argparse::Refusal::Help(_));
+            return if helped { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    };
+    session::run(async move {
+        match run(&given).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(thrown) => {
+                complain(thrown.message());
+                print_error(&thrown.trace());
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+async fn run(given: &Given) -> Result<(), Thrown> {
+    let properties = properties(given)?;
+    let fenced = given.has("--include-fenced-brokers");
+    let Some(bootstrap) = given.one("--bootstrap-server") else {
+        return Err(Failure::illegal_argument(if fenced {
+            "The option --include-fenced-brokers is only supported with --bootstrap-server option"
+        } else {
+            "Controllers speak gRPC only; use --bootstrap-server with a broker."
+        })
+        .into());
+    };
+    let options = thrown::options("adminclient-1", &properties)?;
+    let who = format!("AdminClient clientId={}", options.client_id);
+    let client = session::connect(bootstrap, options, &who).await;
+    let admin = Admin::new(client.map_err(|error| Thrown::unreached(&error, "listNodes"))?);
+    match given.command() {
+        Some("unregister") => {
+            let id = given.number("--id").unwrap_or(-1);
+            return unregister(&admin, id, &who).await;
+        }
+        Some("list-endpoints") => {
+            let cluster = admin.describe_cluster(fenced).await;
+            print(&endpoints(&cluster.map_err(|error| unanswered(&error, "listNodes"))?.nodes));
+        }
+        _ => {
+            let cluster = admin.describe_cluster(false).await;
+            let cluster = cluster.map_err(|error| unanswered(&error, "listNodes"))?;
+            say(&format!("Cluster ID: {}", cluster.id));
+        }
+    }
+    Ok(())
+}
+
+fn properties(given: &Given) -> Result<Properties, Thrown> {
+    let path = match (given.one("--config"), given.one("--command-config")) {
+        (Some(_), Some(_)) => {
+            let message = "--config and --command-config cannot be specified together.";
+            let class = "net.sourceforge.argparse4j.inf.ArgumentParserException";
+            return Err(Failure::new(class, message).into());
+        }
+        (Some(path), None) => {
+            say(OLD_CONFIG);
+            Some(path)
+        }
+        (None, path) => path,
+    };
+    Ok(path.map_or_else(|| Ok(Properties::new()), read_file)?)
+}
+
+fn unanswered(error: &ClientError, call: &str) -> Thrown {
+    Thrown::execution(Failure::of_client(error, call))
+}
+
+async fn unregister(admin: &Admin, id: BrokerId, who: &str) -> Result<(), Thrown> {
+    match admin.unregister_broker(id).await {
+        Ok(()) => {
+            say(&format!("Broker {id} is no longer registered."));
+            Ok(())
+        }
+        Err(ClientError::Unsupported { .. }) => {
+            say("The target cluster does not support the broker unregistration API.");
+            Ok(())
+        }
+        Err(error) => {
+            if let ClientError::Api(error) = &error {
+                console::log(
+                    "ERROR",
+                    &format!(
+                        "[{who}] Unregister broker request for broker ID {id} failed: {error}"
+                    ),
+                    "org.apache.kafka.clients.admin.KafkaAdminClient",
+                );
+            }
+            Err(unanswered(&error, "unregisterBroker"))
+        }
+    }
+}
+
+/// The table of brokers.
+fn endpoints(nodes: &[ClusterNode]) -> String {
+    let longest = |texts: &mut dyn Iterator<Item = usize>, without: usize| {
+        texts.max().filter(|length| *length > 0).unwrap_or(without)
+    };
+    let host = longest(&mut nodes.iter().map(|node| node.address.host.chars().count()), 100);
+    let racks = nodes.iter().filter_map(|node| node.rack.as_ref());
+    let rack = longest(&mut racks.map(|rack| rack.chars().count()), 10);
+    let row = |id: &str, at: &str, port: &str, in_rack: &str, state: &str, kind: &str| {
+        format!("{id:<10} {at:<host$} {port:<10} {in_rack:<rack$} {state:<10} {kind:<15}\n")
+    };
+    let mut table = row("ID", "HOST", "PORT", "RACK", "STATE", "ENDPOINT_TYPE");
+    for node in nodes {
+        table += &row(
+            &node.id.to_string(),
+            &node.address.host,
+            &node.address.port.to_string(),
+            node.rack.as_deref().unwrap_or("null"),
+            if node.fenced { "fenced" } else { "unfenced" },
+            "broker",
+        );
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests;
