@@ -34,9 +34,13 @@ fn cell(text: &str) -> String {
 
 /// The plans of a file. Rows without a group belong to the one group that was named.
 pub(super) fn read_file(path: &str, groups: &[&str]) -> Result<BTreeMap<String, Plan>, Thrown> {
-    let text = std::fs::read_to_string(path).map_err(|_| {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let cause = match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::new("java.nio.file.NoSuchFileException", path),
+            _ => Failure::new("java.io.IOException", format!("{path}: {error}")),
+        };
         let why = Failure::new("java.io.IOException", format!("Unable to read file {path}"));
-        Thrown::of(why).within("java.lang.RuntimeException")
+        Thrown::of(cause).under(why).within("java.lang.RuntimeException")
     })?;
     read(&text, groups)
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_client::admin::{GroupDescription, GroupState, OffsetSpec};
-use ottla_client::{Admin, CommittedOffset, IsolationLevel};
+use ottla_client::{Admin, ApiError, CommittedOffset, IsolationLevel};
+use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{Offset, TopicPartition};
 
 use super::list;
 use super::render::{self, MemberRow, OffsetRow, Owner};
 use super::thrown::{Stop, Thrown, called, refused};
-use crate::console::{print, print_error};
+use crate::console::{self, print, print_error};
 use crate::exceptions::Failure;
 use crate::jopt::Given;
 
@@ -23,8 +24,11 @@ pub(super) async fn describe(admin: &Admin, given: &Given) -> Result<(), Stop> {
     let call = "describeConsumerGroups(api=FIND_COORDINATOR)";
     let described = described.map_err(|error| called(call)(error).executed())?;
     let mut groups = Vec::with_capacity(described.len());
-    for group in described.into_values() {
-        groups.push(group.map_err(|error| refused(&error).executed())?);
+    for (id, group) in described {
+        groups.push(group.map_err(|error| {
+            log_unexpected(&id, &error);
+            refused(&error).executed()
+        })?);
     }
     let verbose = given.has("verbose");
     if given.has("members") {
@@ -49,6 +53,20 @@ pub(super) async fn describe(admin: &Admin, given: &Given) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// Anything but a missing group is worth a line.
+fn log_unexpected(group: &str, error: &ApiError) {
+    let code = error.error_code();
+    if code != ErrorCode::GroupIdNotFound {
+        let message = format!(
+            "[AdminClient clientId=adminclient-1] `ConsumerGroupDescribe` request for group id \
+             {group} failed due to unexpected error {}.",
+            code.name()
+        );
+        let class = "org.apache.kafka.clients.admin.internals.DescribeConsumerGroupsHandler";
+        console::log("ERROR", &message, class);
+    }
 }
 
 /// Says what is particular about a group's state; returns whether there is a table to show.

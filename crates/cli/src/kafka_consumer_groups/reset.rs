@@ -11,7 +11,7 @@ use ottla_protocol::ids::{Offset, TopicPartition};
 use super::describe::{Committed, committed};
 use super::thrown::{Stop, Thrown, called, refused};
 use super::{csv, list, times};
-use crate::console::{self, print, say};
+use crate::console::{self, complain, print, say};
 use crate::exceptions::Failure;
 use crate::jopt::Given;
 
@@ -205,7 +205,7 @@ async fn plan(
         let groups: Vec<&str> = given.all("group").collect();
         let mut plans = csv::read_file(path, &groups)?;
         let Some(wanted) = plans.remove(group) else {
-            super::error(&format!("No reset plan for group {group} found."));
+            super::error(&format!("No reset plan for group {group} found"));
             return Ok(Plan::new());
         };
         return Ok(within_logs(admin, wanted).await?);
@@ -285,6 +285,13 @@ fn explained(failure: Failure, partitions: &BTreeSet<TopicPartition>) -> Failure
     match partitions.first() {
         Some(partition) if failure.class.ends_with(".InvalidTopicException") => {
             let topic = &partition.topic;
+            let seen = format!(
+                "[AdminClient clientId=adminclient-1] Received invalid topic error for topic {topic} \
+                 in `Metadata` response"
+            );
+            let class = "org.apache.kafka.clients.admin.internals.PartitionLeaderStrategy";
+            console::log("ERROR", &seen, class);
+            complain(&failure.thrown());
             let message = format!(
                 "Failed to fetch metadata for partition {partition} due to invalid topic `{topic}`"
             );

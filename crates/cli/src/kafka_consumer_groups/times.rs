@@ -19,7 +19,8 @@ pub(super) fn parse_datetime(text: &str) -> Result<i64, Failure> {
         let why = "Error parsing timestamp. It does not contain a 'T' according to ISO8601 format";
         return Err(error(why.to_owned()));
     };
-    moment(date, time).ok_or_else(|| error(format!("Unparseable date: \"{text}\"")))
+    let zone = if time.contains(['Z', '+', '-']) { "" } else { "Z" };
+    moment(date, time).ok_or_else(|| error(format!("Unparseable date: \"{text}{zone}\"")))
 }
 
 fn moment(date: &str, time: &str) -> Option<i64> {
