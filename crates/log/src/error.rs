@@ -25,8 +25,9 @@ pub enum LogError {
     /// Reading failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: Arc<io::Error> },
-    /// The log was truncated while a plan was carried out: make a new plan.
-    #[error("the log was truncated in the meantime")]
+    /// The log was truncated, deleted or otherwise changed while a plan was carried out, or it was given
+    /// up: make a new plan.
+    #[error("the log has changed in the meantime")]
     Overtaken,
     /// The directory of the partition exists already, under this or another topic id.
     #[error("{} exists already", path.display())]

@@ -28,6 +28,11 @@ impl OpenFile {
         Arc::new(Self { file, path, used, retired })
     }
 
+    /// A file that no cache knows.
+    pub(crate) fn adopt(file: File, path: PathBuf) -> Arc<Self> {
+        Self::new(file, path)
+    }
+
     /// Creates or empties a file that no cache knows.
     pub(crate) fn create(path: PathBuf) -> io::Result<Arc<Self>> {
         Ok(Self::new(File::create(&path)?, path))

@@ -17,12 +17,13 @@ mod handles;
 mod index;
 mod log;
 
-pub use config::LogConfig;
+pub use config::{Compaction, LogConfig};
 pub use dir::{
     DeletedDir, LoadFailure, LoadReport, LogDir, MetaProperties, NewLog, OpenError, OpenOptions,
 };
 pub use error::LogError;
 pub use log::{
-    AppendInfo, EpochEnd, FlushPlan, Flushed, HeaderScan, LeaderEpochs, Log, ReadPlan,
-    RetiredSegment, TimestampOffset, TimestampSearch,
+    AppendInfo, Cleanable, CleanedSegment, Cleaning, CleaningLimits, CleaningPlan, EpochEnd,
+    FlushPlan, Flushed, HeaderScan, LeaderEpochs, Log, Pace, ReadPlan, RetiredSegment,
+    TimestampOffset, TimestampSearch,
 };

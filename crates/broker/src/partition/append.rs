@@ -62,7 +62,7 @@ impl Partition {
                 }
                 Admission::Append { base_offset, leader_epoch } => {
                     record::stamp(&mut batch, base_offset, leader_epoch);
-                    let log_end = write(state, after, &batch)?;
+                    let log_end = write(state, after, &batch, From::Client)?;
                     let batch = batch.freeze();
                     if let Some(sequenced) = &sequenced {
                         let producers = state.replica.producers_mut();
@@ -95,14 +95,28 @@ impl Partition {
     }
 }
 
-/// Writes stamped batches, and a snapshot of the producers where a segment begins. The log's end behind
-/// them.
+/// Whose batches are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// A client's, stamped.
+    Client,
+    /// The leader's log's, where offsets may be missing.
+    Leader,
+}
+
+/// Writes batches, and a snapshot of the producers where a segment begins. The log's end behind them.
 pub(super) fn write(
     state: &mut State,
     after: &mut After,
     batches: &[u8],
+    from: From,
 ) -> Result<i64, PartitionError> {
-    let info = match state.log()?.append(batches) {
+    let log = state.log()?;
+    let appended = match from {
+        From::Client => log.append(batches),
+        From::Leader => log.append_copied(batches),
+    };
+    let info = match appended {
         Ok(info) => info,
         Err(error) => {
             note_failure(after, &error);

@@ -73,7 +73,7 @@ impl Partition {
             state.refusals = 0;
             let mut log_end = state.replica.offsets().log_end;
             if !batches.is_empty() {
-                match append::write(state, after, batches) {
+                match append::write(state, after, batches, append::From::Leader) {
                     Ok(end) => log_end = end,
                     Err(error) => {
                         tracing::error!(partition = ?self, %error, "cannot append what the leader sent");

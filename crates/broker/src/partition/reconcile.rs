@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ottla_config::{Layers, TopicConfig};
-use ottla_log::{Log, LogConfig, LogError, NewLog};
+use ottla_log::{Compaction, Log, LogConfig, LogError, NewLog};
 use ottla_metadata::{ConfigResource, Delta, Image, Partition as PartitionMetadata};
 use ottla_protocol::ids::{TopicIdPartition, TopicName, TopicPartition};
 use ottla_replication::{Input, Member, PartitionState, Replica, Rules};
@@ -404,12 +404,22 @@ fn state_of(image: &Image, metadata: &PartitionMetadata) -> PartitionState {
 fn log_config(settings: &TopicConfig) -> LogConfig {
     let positive = |value: i32| u32::try_from(value).unwrap_or(u32::MAX);
     let deletes = settings.cleanup_policy.delete;
+    let compaction = settings.cleanup_policy.compact.then_some(Compaction {
+        min_cleanable_dirty_ratio: settings.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms: settings.min_compaction_lag_ms,
+        max_compaction_lag_ms: settings.max_compaction_lag_ms,
+        delete_retention_ms: settings.delete_retention_ms,
+    });
     LogConfig {
         segment_bytes: positive(settings.segment_bytes),
-        segment_ms: settings.segment_ms,
+        // What is in the active segment is not compacted.
+        segment_ms: compaction.map_or(settings.segment_ms, |compaction| {
+            settings.segment_ms.min(compaction.max_compaction_lag_ms)
+        }),
         segment_index_bytes: positive(settings.segment_index_bytes),
         index_interval_bytes: positive(settings.index_interval_bytes),
         retention_ms: if deletes { settings.retention_ms } else { -1 },
         retention_bytes: if deletes { settings.retention_bytes } else { -1 },
+        compaction,
     }
 }

@@ -1,4 +1,4 @@
-//! The three checkpoint files of a directory, in Kafka's format, and the offsets that they hold.
+//! The four checkpoint files of a directory, in Kafka's format, and the offsets that they hold.
 //!
 //! Each open log shares its offsets with this registry, so that a checkpoint takes no partition's lock.
 //! The files say what they said last for partitions not loaded yet. Locks: `files` is held while a file
@@ -23,16 +23,19 @@ pub(crate) enum Kind {
     RecoveryPoint,
     HighWatermark,
     LogStart,
+    Cleaned,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::RecoveryPoint, Self::HighWatermark, Self::LogStart];
+    const ALL: [Self; 4] =
+        [Self::RecoveryPoint, Self::HighWatermark, Self::LogStart, Self::Cleaned];
 
     fn file_name(self) -> &'static str {
         match self {
             Self::RecoveryPoint => "recovery-point-offset-checkpoint",
             Self::HighWatermark => "replication-offset-checkpoint",
             Self::LogStart => "log-start-offset-checkpoint",
+            Self::Cleaned => "cleaner-offset-checkpoint",
         }
     }
 }
@@ -43,6 +46,8 @@ pub(crate) struct SharedOffsets {
     pub(crate) recovery_point: AtomicI64,
     pub(crate) high_watermark: AtomicI64,
     pub(crate) log_start: AtomicI64,
+    /// Below it the log is compacted; 0: it never was.
+    pub(crate) cleaned: AtomicI64,
     /// Counts truncations, so that a plan made before one knows that it is overtaken.
     pub(crate) truncations: AtomicU64,
     /// Set once all of the log is on disk and nothing will be written to it any more.
@@ -57,6 +62,7 @@ impl SharedOffsets {
             Kind::RecoveryPoint => &self.recovery_point,
             Kind::HighWatermark => &self.high_watermark,
             Kind::LogStart => &self.log_start,
+            Kind::Cleaned => &self.cleaned,
         }
         .load(Ordering::Acquire)
     }
@@ -69,13 +75,13 @@ pub(crate) struct Checkpoints {
     dir: PathBuf,
     partitions: Mutex<BTreeMap<TopicPartition, Arc<SharedOffsets>>>,
     /// What each file holds.
-    files: Mutex<[Offsets; 3]>,
+    files: Mutex<[Offsets; 4]>,
 }
 
 impl Checkpoints {
-    /// Reads the three files.
+    /// Reads the files.
     pub(crate) fn open(dir: &Path) -> Result<Self, OpenError> {
-        let mut files = <[Offsets; 3]>::default();
+        let mut files = <[Offsets; 4]>::default();
         for (kind, offsets) in Kind::ALL.into_iter().zip(&mut files) {
             let path = dir.join(kind.file_name());
             let bytes =
@@ -88,14 +94,9 @@ impl Checkpoints {
         Ok(Self { dir: dir.to_owned(), partitions: Mutex::default(), files: Mutex::new(files) })
     }
 
-    /// What the files hold for a partition: recovery point (0 if none), high watermark (0), log start.
-    pub(crate) fn stored(&self, partition: &TopicPartition) -> (Offset, Offset, Option<Offset>) {
-        let [recovery_point, high_watermark, log_start] = &*self.files.lock();
-        (
-            recovery_point.get(partition).copied().unwrap_or(0),
-            high_watermark.get(partition).copied().unwrap_or(0),
-            log_start.get(partition).copied(),
-        )
+    /// What a file holds for a partition.
+    pub(crate) fn stored(&self, partition: &TopicPartition, kind: Kind) -> Option<Offset> {
+        self.files.lock()[kind as usize].get(partition).copied()
     }
 
     /// Takes a log into the registry.
@@ -105,11 +106,12 @@ impl Checkpoints {
 
     /// Keeps the lines of a partition that could not be loaded, which is never closed either.
     pub(crate) fn register_unloaded(&self, partition: &TopicPartition) {
-        let (recovery_point, high_watermark, log_start) = self.stored(partition);
+        let stored = |kind| self.stored(partition, kind).unwrap_or(0).into();
         let offsets = SharedOffsets {
-            recovery_point: recovery_point.into(),
-            high_watermark: high_watermark.into(),
-            log_start: log_start.unwrap_or(0).into(),
+            recovery_point: stored(Kind::RecoveryPoint),
+            high_watermark: stored(Kind::HighWatermark),
+            log_start: stored(Kind::LogStart),
+            cleaned: stored(Kind::Cleaned),
             ..SharedOffsets::default()
         };
         self.register(partition.clone(), Arc::new(offsets));
@@ -153,28 +155,29 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Makes the stored recovery point of a partition at most what its log says now. To be called
-    /// before bytes below the old recovery point are overwritten: recovery would not look at them.
-    pub(crate) fn lower_recovery_point(&self, partition: &TopicPartition) -> io::Result<()> {
+    /// Makes the stored recovery point of a partition, and up to where it is compacted, at most what its
+    /// log says now. To be called before bytes below the old recovery point are overwritten: recovery and
+    /// compaction would not look at them.
+    pub(crate) fn lower(&self, partition: &TopicPartition) -> io::Result<()> {
         let mut files = self.files.lock();
-        let stored = files[Kind::RecoveryPoint as usize].get(partition).copied().unwrap_or(0);
-        let offsets = self.partitions.lock().get(partition).cloned();
-        match offsets {
-            Some(offsets) if offsets.get(Kind::RecoveryPoint) < stored => {
-                self.write_locked(Kind::RecoveryPoint, &mut files)
+        let Some(offsets) = self.partitions.lock().get(partition).cloned() else { return Ok(()) };
+        for kind in [Kind::RecoveryPoint, Kind::Cleaned] {
+            let stored = files[kind as usize].get(partition).copied().unwrap_or(0);
+            if offsets.get(kind) < stored {
+                self.write_locked(kind, &mut files)?;
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    fn write_locked(&self, kind: Kind, files: &mut [Offsets; 3]) -> io::Result<()> {
+    fn write_locked(&self, kind: Kind, files: &mut [Offsets; 4]) -> io::Result<()> {
         let mut offsets: Offsets = self
             .partitions
             .lock()
             .iter()
             .map(|(partition, offsets)| (partition.clone(), offsets.get(kind)))
             .collect();
-        if kind == Kind::LogStart {
+        if matches!(kind, Kind::LogStart | Kind::Cleaned) {
             offsets.retain(|_, offset| *offset > 0);
         }
         let stored = &mut files[kind as usize];

@@ -170,6 +170,11 @@ impl LogDir {
         self.checkpoint(Kind::LogStart)
     }
 
+    /// Writes `cleaner-offset-checkpoint`, if any log was compacted further.
+    pub fn checkpoint_cleaned(&self) -> Result<(), LogError> {
+        self.checkpoint(Kind::Cleaned)
+    }
+
     fn checkpoint(&self, kind: Kind) -> Result<(), LogError> {
         self.usable()?;
         // Before all partitions are known, a file written would lack the rest.
@@ -186,6 +191,7 @@ impl LogDir {
         self.checkpoint_recovery_points()?;
         self.checkpoint_high_watermarks()?;
         self.checkpoint_log_starts()?;
+        self.checkpoint_cleaned()?;
         if !self.is_loaded() || !self.checkpoints.all_closed() {
             return Ok(false);
         }

@@ -35,9 +35,19 @@ impl Log {
     /// After [`LogError::StorageFailed`], be it for a full disk, the file ends at a whole batch if it could
     /// be cut.
     pub fn append(&mut self, batches: &[u8]) -> Result<AppendInfo, LogError> {
+        self.append_checked(batches, false)
+    }
+
+    /// [`Log::append`] of what another log holds from this one's end on: where that one was compacted,
+    /// offsets are missing.
+    pub fn append_copied(&mut self, batches: &[u8]) -> Result<AppendInfo, LogError> {
+        self.append_checked(batches, true)
+    }
+
+    fn append_checked(&mut self, batches: &[u8], gaps: bool) -> Result<AppendInfo, LogError> {
         self.dir.usable()?;
         let log_start = self.begin_inside_batch(batches)?;
-        self.check_continues(batches)?;
+        self.check_continues(batches, gaps)?;
         let base_offset = self.log_end;
         let mut rolled = false;
         let mut rest = batches;
@@ -70,7 +80,7 @@ impl Log {
     }
 
     /// Refuses, before anything is written, what are not whole batches from the log end on.
-    fn check_continues(&self, bytes: &[u8]) -> Result<(), LogError> {
+    fn check_continues(&self, bytes: &[u8], gaps: bool) -> Result<(), LogError> {
         let invalid = |what: String| LogError::InvalidBatches {
             partition: self.partition.clone(),
             log_end: self.log_end,
@@ -79,7 +89,9 @@ impl Log {
         let mut next_offset = self.log_end;
         for batch in batches(bytes) {
             let header = batch.map_err(|error| invalid(error.to_string()))?.header;
-            if header.base_offset != next_offset || header.last_offset_delta < 0 {
+            let follows =
+                header.base_offset == next_offset || gaps && header.base_offset > next_offset;
+            if !follows || header.last_offset_delta < 0 {
                 let (first, last) = (header.base_offset, header.last_offset());
                 return Err(invalid(format!("offsets {first} to {last}, expected {next_offset}")));
             }
@@ -139,7 +151,8 @@ impl Log {
         let (base, interval) = (self.active.base_offset, self.config.index_interval_bytes);
         for batch in batches(run).map_while(Result::ok) {
             let header = batch.header;
-            if self.epochs.on_append(header.partition_leader_epoch, header.base_offset) {
+            let (epoch, start) = (header.partition_leader_epoch, header.base_offset);
+            if self.epochs.on_append(epoch, start, self.log_end) {
                 self.epochs_changed.bump();
             }
             self.log_end = header.next_offset();

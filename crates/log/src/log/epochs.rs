@@ -71,16 +71,16 @@ impl LeaderEpochs {
         true
     }
 
-    /// Takes in a batch of `epoch` appended at `start`: epochs that began there have no record and give
-    /// way. Returns whether anything changed.
-    pub(crate) fn on_append(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
-        let Some((latest, began)) = self.entries.last().copied() else {
-            return self.assign(epoch, start);
-        };
-        if epoch == latest {
+    /// Takes in a batch of `epoch` appended at `start`, which may lie above `log_end` where offsets are
+    /// missing: epochs that began at the log end have no record and give way. Offsets that are missing
+    /// before the first batch of all belong to its epoch, since the first epoch says where a log starts.
+    /// Returns whether anything changed.
+    pub(crate) fn on_append(&mut self, epoch: LeaderEpoch, start: Offset, log_end: Offset) -> bool {
+        if self.latest() == Some(epoch) {
             return false;
         }
-        let given_way = began >= start && self.truncate_from_end(start);
+        let given_way = self.truncate_from_end(log_end);
+        let start = if self.entries.is_empty() { log_end } else { start };
         self.assign(epoch, start) || given_way
     }
 

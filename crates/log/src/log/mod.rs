@@ -1,10 +1,12 @@
 //! One partition's log: segments, leader epochs, offsets.
 //!
 //! Invariants: `log start ≤ log end`; the segments' base offsets rise, and each closed segment ends
-//! where the next begins; what lies below the recovery point is on disk, index files of closed segments
+//! where the next begins (its last batch does, records or none: offsets may be missing between and inside
+//! batches, where compaction has been, but not there); what lies below the recovery point is on disk, index files of closed segments
 //! and their names included.
 
 mod append;
+mod compaction;
 mod epochs;
 mod flush;
 mod open;
@@ -26,6 +28,7 @@ use std::sync::atomic::Ordering;
 use ottla_protocol::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 
 pub use append::AppendInfo;
+pub use compaction::{Cleanable, CleanedSegment, Cleaning, CleaningLimits, CleaningPlan, Pace};
 pub use epochs::{EpochEnd, LeaderEpochs};
 pub use flush::{FlushPlan, Flushed};
 pub use read::{HeaderScan, ReadPlan};
@@ -63,6 +66,9 @@ pub struct Log {
     snapshots: Vec<Offset>,
     /// Producer snapshots that are not known to be on disk.
     unsynced_snapshots: Vec<Arc<OpenFile>>,
+    /// The base offset of a compacted segment that is on disk under the name by which recovery puts it in
+    /// place.
+    swapping: Option<Offset>,
 }
 
 type StoredIndexes = (Stored<OFFSET_ENTRY>, Stored<TIME_ENTRY>);

@@ -15,8 +15,8 @@ use ottla_protocol::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 use super::epochs::LEADER_EPOCH_CHECKPOINT;
 use super::scan::{ScanError, Scanner};
 use super::segment::{Indexes, Segment};
-use super::{LeaderEpochs, Log, Version};
-use crate::dir::SharedOffsets;
+use super::{LeaderEpochs, Log, Version, compaction};
+use crate::dir::{Kind, SharedOffsets};
 use crate::files::{self, DELETED, INDEX, LOG, SNAPSHOT, TEMP, TIME_INDEX};
 use crate::{LogConfig, LogDir, LogError, NewLog};
 
@@ -59,6 +59,7 @@ impl Log {
             names_changed: Version::default(),
             snapshots: Vec::new(),
             unsynced_snapshots: Vec::new(),
+            swapping: None,
         }
     }
 
@@ -75,9 +76,13 @@ impl Log {
         config: LogConfig,
         clean: bool,
     ) -> Result<Self, LogError> {
-        let (recovery_point, high_watermark, stored_start) = dir.checkpoints.stored(&partition);
+        let stored = |kind| dir.checkpoints.stored(&partition, kind);
+        let recovery_point = stored(Kind::RecoveryPoint).unwrap_or(0);
+        let high_watermark = stored(Kind::HighWatermark).unwrap_or(0);
+        let (stored_start, cleaned) = (stored(Kind::LogStart), stored(Kind::Cleaned));
         let mut log = Self::bare(dir, partition, topic_id, config);
         let path = log.path();
+        compaction::complete_swaps(&path)?;
         let listing = list(&path)?;
         log.snapshots = listing.snapshots;
         log.take_segments(&path, &listing.segments, recovery_point)?;
@@ -115,6 +120,8 @@ impl Log {
         }
         let high_watermark = high_watermark.clamp(log.log_start(), log.log_end);
         log.shared.high_watermark.store(high_watermark, Ordering::Release);
+        let cleaned = cleaned.unwrap_or(0).min(log.log_end);
+        log.shared.cleaned.store(cleaned, Ordering::Release);
         log.shared.recovery_point.store(log.flushed, Ordering::Release);
         // Loaded logs hold no more than they need: most of them are idle.
         log.retire_files();
@@ -263,7 +270,7 @@ impl Log {
                 Ok(found)
             });
             match next {
-                Ok(Some(found)) if found.header.base_offset != indexes.end => {
+                Ok(Some(found)) if found.header.base_offset < indexes.end => {
                     let what =
                         format!("offset {} follows {}", found.header.base_offset, indexes.end);
                     break Some((found.position, what));
@@ -272,7 +279,9 @@ impl Log {
                     let epoch = found.header.partition_leader_epoch;
                     let is_new = epochs.last().is_none_or(|last| last.0 < epoch);
                     if is_new && found.header.next_offset() > epochs_from {
-                        epochs.push((epoch, found.header.base_offset));
+                        let is_first = number == 0 && indexes.end == base;
+                        epochs
+                            .push((epoch, if is_first { base } else { found.header.base_offset }));
                     }
                     indexes.add(base, &found.header, interval);
                 }

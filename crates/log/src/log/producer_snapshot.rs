@@ -62,7 +62,10 @@ impl Log {
         self.drop_snapshots(|candidate| candidate < log_start)
     }
 
-    fn drop_snapshots(&mut self, is_gone: impl Fn(Offset) -> bool) -> Result<(), LogError> {
+    pub(super) fn drop_snapshots(
+        &mut self,
+        is_gone: impl Fn(Offset) -> bool,
+    ) -> Result<(), LogError> {
         if !self.snapshots.iter().any(|offset| is_gone(*offset)) {
             return Ok(());
         }

@@ -98,9 +98,8 @@ impl ReadPlan {
             return Ok(Bytes::new());
         }
         let start = position + at as u32;
-        if size > (self.end - start) as usize || first.base_offset > self.offset {
-            let what = format!("no batch of offset {}, but {first:?}", self.offset);
-            return Err(damaged(file, start, what));
+        if size > (self.end - start) as usize {
+            return Err(damaged(file, start, format!("the file ends inside {first:?}")));
         }
         let (bytes, at) =
             if bytes.len() - at < size { (read(file, start, size)?, 0) } else { (bytes, at) };
@@ -173,7 +172,7 @@ impl Iterator for HeaderScan {
 }
 
 impl Log {
-    /// Plans a read from the batch that holds `offset`, of at most `max_bytes` in whole batches (but of
+    /// Plans a read from the batch that holds `offset`, or the next one where compaction has left none, of at most `max_bytes` in whole batches (but of
     /// one batch, however large, if `at_least_one`: KIP-74), below `upto` and within one segment.
     /// [`LogError::OffsetOutOfRange`] outside log start and log end.
     pub fn plan_read(

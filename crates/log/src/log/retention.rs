@@ -1,17 +1,19 @@
 //! The log start goes forward: DeleteRecords and retention.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
 use ottla_protocol::ids::{Offset, TimestampMs};
 
 use super::Log;
+use super::segment::Segment;
 use crate::LogError;
 use crate::files::{self, DELETED, INDEX, LOG, TIME_INDEX};
 
-/// The files of a segment that retention removed: renamed to `….deleted`, still on disk.
+/// The files of a segment that retention or compaction removed: renamed to `….deleted`, still on disk.
 #[derive(Debug)]
 pub struct RetiredSegment {
     /// Its first offset.
@@ -22,6 +24,22 @@ pub struct RetiredSegment {
 }
 
 impl RetiredSegment {
+    /// Renames a segment's files; at a failure, which one and why.
+    pub(super) fn retire(segment: &Segment, dir: &Path) -> Result<Self, (PathBuf, io::Error)> {
+        segment.retire();
+        let mut paths = Vec::with_capacity(3);
+        for extension in [LOG, INDEX, TIME_INDEX] {
+            let from = segment.path(dir, extension);
+            let to = from.with_added_extension(DELETED);
+            match fs::rename(&from, &to) {
+                Ok(()) => paths.push(to),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err((from, error)),
+            }
+        }
+        Ok(Self { base_offset: segment.base_offset, size: segment.size.into(), paths })
+    }
+
     /// Removes the files (after `file.delete.delay.ms`). Blocking; takes no lock.
     pub fn remove(self) -> Result<(), LogError> {
         for path in &self.paths {
@@ -66,6 +84,7 @@ impl Log {
         // What stays must be on disk under its name before the rest goes, or a crash would leave a
         // directory that knows nothing of its offsets.
         let path = self.path();
+        self.abandon_swap()?;
         self.sync_names(&path)?;
         let log_start = self.segment_end(due - 1).max(self.log_start());
         self.shared.log_start.store(log_start, Ordering::Release);
@@ -73,19 +92,8 @@ impl Log {
 
         let mut retired = Vec::with_capacity(due);
         for segment in self.closed.drain(..due) {
-            segment.retire();
-            let mut paths = Vec::with_capacity(3);
-            for extension in [LOG, INDEX, TIME_INDEX] {
-                let from = segment.path(&path, extension);
-                let to = from.with_added_extension(DELETED);
-                match fs::rename(&from, &to) {
-                    Ok(()) => paths.push(to),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(self.dir.fail(&from, &error)),
-                }
-            }
-            let (base_offset, size) = (segment.base_offset, segment.size.into());
-            retired.push(RetiredSegment { base_offset, size, paths });
+            let gone = RetiredSegment::retire(&segment, &path);
+            retired.push(gone.map_err(|(file, error)| self.dir.fail(&file, &error))?);
         }
         self.dir.files.sweep();
         self.names_changed.bump();

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ottla_protocol::ids::Offset;
 use ottla_protocol::record::{BATCH_HEADER_LEN, BatchHeader};
 
@@ -97,6 +98,17 @@ impl Scanner {
         let found = Found { position, header };
         self.position = found.end();
         Ok(Some(found))
+    }
+
+    /// All bytes of a batch that this scan found.
+    pub(crate) fn whole(&mut self, found: &Found) -> Result<Bytes, ScanError> {
+        let size = found.header.size_in_bytes();
+        let bytes = Bytes::copy_from_slice(self.bytes(found.position, size)?);
+        if bytes.len() == size {
+            return Ok(bytes);
+        }
+        let what = format!("a batch of {size} bytes, of which {} are there", bytes.len());
+        Err(ScanError::Broken { position: found.position, what })
     }
 
     /// Checks the checksum of a batch that this scan found.

@@ -18,7 +18,7 @@ use crate::files::{self, INDEX, LOG, TIME_INDEX};
 
 impl Log {
     /// Removes everything from `offset` on, durably; the leader epochs too. An offset inside a batch
-    /// removes that batch whole. Returns the new log end. At the log end only epochs that have no record
+    /// removes that batch whole. Returns the new log end, which is behind the last batch that is left. At the log end only epochs that have no record
     /// go, above it nothing does; below the first segment: as [`Log::truncate_fully_and_start_at`].
     pub fn truncate_to(&mut self, offset: Offset) -> Result<Offset, LogError> {
         self.dir.usable()?;
@@ -79,19 +79,19 @@ impl Log {
         Ok(())
     }
 
-    /// The first batch that is not wholly below `offset`: its offset and position.
+    /// The end of the last batch that is wholly below `offset`: its offset and position.
     fn batch_boundary(&mut self, number: usize, offset: Offset) -> Result<(Offset, u32), LogError> {
-        let start = self.position_before(number, offset)?;
+        // From a batch that is wholly below, if the index names one.
+        let start = self.position_before(number, offset - 1)?;
         let file = self.log_file(number)?;
         let segment = self.closed.get(number).unwrap_or(&self.active);
         let (base, size) = (segment.base_offset, segment.size);
+        let mut boundary = (base, 0);
         let mut scanner = Scanner::new(file, start, size, base);
         loop {
             match scanner.next() {
-                Ok(Some(found)) if found.header.next_offset() > offset => {
-                    return Ok((found.header.base_offset, found.position));
-                }
-                Ok(Some(_)) => {}
+                Ok(Some(found)) if found.header.next_offset() > offset => return Ok(boundary),
+                Ok(Some(found)) => boundary = (found.header.next_offset(), found.end()),
                 Ok(None) => return Ok((self.segment_end(number), size)),
                 Err(error) => return Err(error.damage(&scanner.file)),
             }
@@ -100,11 +100,13 @@ impl Log {
 
     /// Everything from `end` on is about to go.
     fn go_back_to(&mut self, end: Offset) -> Result<(), LogError> {
+        self.abandon_swap()?;
         self.shared.truncations.fetch_add(1, Ordering::AcqRel);
         self.flushed = self.flushed.min(end);
         self.shared.recovery_point.fetch_min(end, Ordering::AcqRel);
         self.shared.high_watermark.fetch_min(end, Ordering::AcqRel);
-        let lowered = self.dir.checkpoints.lower_recovery_point(&self.partition);
+        self.shared.cleaned.fetch_min(end, Ordering::AcqRel);
+        let lowered = self.dir.checkpoints.lower(&self.partition);
         lowered.map_err(|error| self.dir.fail(self.dir.path(), &error))
     }
 

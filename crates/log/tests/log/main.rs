@@ -1,5 +1,6 @@
 //! Tests of the log through its public face, on real files.
 
+mod compaction;
 mod directory;
 mod flush;
 mod kafka;
