@@ -17,6 +17,8 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 const READ_COMMITTED: i8 = 1;
+/// Who asks so wants the replica's own end, whoever leads: what it has, not what is committed.
+const DEBUGGING_REPLICA: i32 = -2;
 /// In place of offsets, timestamps and epochs where there are none.
 const NONE: i64 = -1;
 
@@ -27,7 +29,13 @@ pub(super) fn handle(context: &Context, request: ListOffsetsRequest) -> ListOffs
     };
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            match list(context, isolation, &topic.name, partition) {
+            let listed =
+                if request.replica_id.0 == DEBUGGING_REPLICA && partition.timestamp == LATEST {
+                    own_end(context, &topic.name, partition.partition_index)
+                } else {
+                    list(context, isolation, &topic.name, partition)
+                };
+            match listed {
                 Ok(listed) => found(context.version, partition.partition_index, listed),
                 Err(code) => ListOffsetsPartitionResponse::default()
                     .with_partition_index(partition.partition_index)
@@ -40,6 +48,12 @@ pub(super) fn handle(context: &Context, request: ListOffsetsRequest) -> ListOffs
         ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
     });
     ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+fn own_end(context: &Context, topic: &StrBytes, index: i32) -> Result<ListedOffset, ErrorCode> {
+    let image = context.broker.metadata.image();
+    let (offset, leader_epoch) = lookup::replica_by_name(context, &image, topic, index)?.own_end();
+    Ok(ListedOffset { offset, timestamp_ms: NONE, leader_epoch })
 }
 
 fn list(

@@ -11,10 +11,12 @@ use ottla_protocol::record;
 use ottla_replication::{Input, Offsets, Position, Refused, Subscription};
 use ottla_rpc::replication as pb;
 use ottla_rpc::replication::partition_data::Outcome;
+use tokio::time::Instant;
 
 use super::codes;
 use super::replica::{After, Partition};
 use super::session::Session;
+use super::throttle::Limit;
 
 /// Appended bytes kept in memory for one follower; a slower one is sent from the log.
 const MAX_PENDING_BYTES: usize = 4 << 20;
@@ -116,6 +118,11 @@ impl Feed {
         joined.freeze()
     }
 
+    /// Something is to be sent.
+    fn is_behind(&self, log_end: Offset) -> bool {
+        !self.pending.is_empty() || self.tail < log_end
+    }
+
     fn is_of(&self, session: &Arc<Session>) -> bool {
         Arc::ptr_eq(&self.session, session)
     }
@@ -207,23 +214,39 @@ impl Partition {
         });
     }
 
-    /// Whatever is to be sent on `session`, up to `budget` bytes.
+    /// Whatever is to be sent on `session`, up to `budget` bytes; less, or later, if it is throttled.
     pub(super) fn drain(self: &Arc<Self>, session: &Arc<Session>, budget: usize) -> Drained {
+        let throttles = &self.shared.throttles;
+        let (me, follower) = (self.shared.me, session.follower());
+        let limit = throttles.limit(me, self.topic(), self.id().partition, follower);
+        let wait = limit.as_ref().and_then(|limit| throttles.wait(limit, Instant::now()));
         let mut read = None;
+        let mut later = None;
+        let mut throttled = 0;
         let drained = self.look(|state| {
             let offsets = state.replica.offsets();
+            let leader = state.replica.as_leader();
+            let in_sync = leader.is_some_and(|it| it.isr().committed().contains(&follower));
+            let limit = limit.as_ref().filter(|_| !in_sync);
+            let chunk = limit.map_or(usize::MAX, Limit::chunk);
             let Some(feed) = state.feeds.iter_mut().find(|feed| feed.is_of(session)) else {
                 return Drained { data: None, more: false };
             };
             feed.queued = false;
             feed.announced = false;
-            let batches = feed.take(budget);
+            later = wait.filter(|_| limit.is_some() && feed.is_behind(offsets.log_end));
+            let batches = match later {
+                Some(_) => Bytes::new(),
+                None => feed.take(budget.min(chunk)),
+            };
+            throttled = if limit.is_some() { batches.len() } else { 0 };
             if feed.pending.is_empty()
                 && !feed.reading
                 && feed.tail < offsets.log_end
                 && let Some(log) = state.log.as_mut()
             {
-                let plan = log.plan_read(feed.tail, READ_BYTES, offsets.log_end, true);
+                let bytes = READ_BYTES.min(chunk);
+                let plan = log.plan_read(feed.tail, bytes, offsets.log_end, true);
                 feed.reading = true;
                 read = Some((feed.tail, feed.attempt, plan));
             }
@@ -231,10 +254,20 @@ impl Partition {
                 || offsets.log_start != feed.told_log_start;
             let data =
                 (news || !batches.is_empty()).then(|| feed.data(self.key(), &offsets, batches));
-            let more = !feed.pending.is_empty();
-            feed.queued = more;
+            let more = !feed.pending.is_empty() && later.is_none();
+            feed.queued = more || later.is_some();
             Drained { data, more }
         });
+        if let Some(limit) = limit.filter(|_| throttled > 0) {
+            throttles.charge(&limit, throttled);
+        }
+        if let Some(wait) = later {
+            let (partition, session) = (Arc::clone(self), Arc::clone(session));
+            self.shared.runtime.spawn(async move {
+                tokio::time::sleep(wait).await;
+                session.push_ready(partition);
+            });
+        }
         if let Some((offset, attempt, plan)) = read {
             self.read_for(session, offset, attempt, plan);
         }

@@ -30,6 +30,7 @@ mod replica;
 mod service;
 mod session;
 mod shared;
+mod throttle;
 mod timers;
 mod types;
 mod upkeep;

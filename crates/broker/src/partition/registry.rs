@@ -25,6 +25,7 @@ use super::proposals::{self, Proposals};
 use super::replica::Partition;
 use super::service::ReplicationService;
 use super::shared::Shared;
+use super::throttle::Throttles;
 use super::timers::Timers;
 use super::upkeep::Upkeep;
 
@@ -127,6 +128,7 @@ impl Partitions {
             timers: Timers::new(clock),
             herald: Herald::default(),
             links: Links::default(),
+            throttles: Throttles::default(),
             proposals,
             stopping: watch::Sender::new(false),
             failure: watch::Sender::new(None),

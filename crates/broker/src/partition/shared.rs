@@ -19,6 +19,7 @@ use super::herald::Herald;
 use super::link::Links;
 use super::proposals::Proposals;
 use super::replica::Partition;
+use super::throttle::Throttles;
 use super::timers::Timers;
 
 /// A broker whose stream has ended is suspected for so long: then the controller has judged it.
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) timers: Timers,
     pub(super) herald: Herald,
     pub(super) links: Links,
+    pub(super) throttles: Throttles,
     pub(super) proposals: Proposals,
     /// True once the streams are to end.
     pub(super) stopping: watch::Sender<bool>,
