@@ -110,6 +110,8 @@ impl Shard {
         let mut queue = self.queue.lock();
         if let State::Loading = queue.state {
             queue.state = State::Busy;
+            // Loaded groups may have something to write, and sessions that end.
+            queue.inbox.push_back(Work::Tick);
             drop(queue);
             self.work(Box::new(machine));
         }
