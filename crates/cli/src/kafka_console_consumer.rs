@@ -12,7 +12,7 @@ mod reader;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ottla_client::Client;
+use ottla_client::{Client, GroupProtocol};
 
 use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
@@ -21,6 +21,10 @@ use options::{Misuse, Settings};
 use reader::Reader;
 
 const CLASS: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+/// Said to whoever uses the classic protocol of groups.
+const NEWER_PROTOCOL: &str = "The consumer rebalance protocol (KIP-848) is production-ready! Set \
+                              group.protocol=consumer to try it out. See \
+                              https://kafka.apache.org/documentation/#consumer_rebalance_protocol";
 /// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -72,6 +76,9 @@ async fn run(settings: Settings) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if settings.group.as_ref().is_some_and(|group| group.protocol == GroupProtocol::Classic) {
+        complain(NEWER_PROTOCOL);
+    }
     let mut reader = Reader::new(client, &settings);
     let end = tokio::select! {
         end = reader.read() => end,

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use bytes::Bytes;
-use ottla_client::StartAt;
+use ottla_client::{GroupOptions, GroupProtocol, StartAt};
 use ottla_protocol::ids::TopicPartition;
 use ottla_protocol::record::{Header, Record, TimestampType};
 
@@ -169,4 +169,33 @@ fn reading_begins_where_it_is_told() {
     assert_eq!(start("--partition 0 --offset 7"), StartAt::Offset(7));
     assert_eq!(start("--partition 0 --offset EARLIEST"), StartAt::Earliest);
     assert_eq!(start("--command-property auto.offset.reset=earliest"), StartAt::Earliest);
+}
+
+#[test]
+fn topics_are_read_in_a_group_and_partitions_are_not() {
+    let group =
+        |rest: &str| given(&format!("--bootstrap-server a:1 --topic t {rest}")).unwrap().group;
+    assert_eq!(group("--partition 0"), None);
+    let named = group("--group g").unwrap();
+    assert_eq!(named, GroupOptions::of("g"));
+    let made_up = group("").unwrap();
+    let number = made_up.group_id.strip_prefix("console-consumer-").unwrap();
+    assert!(number.parse::<u32>().unwrap() < 100_000);
+    assert_eq!(made_up.auto_commit_interval_ms, None, "nobody comes back for these offsets");
+    let tuned = group(
+        "--command-property group.id=g --command-property group.protocol=CONSUMER \
+         --command-property group.instance.id=i --command-property enable.auto.commit=false \
+         --command-property session.timeout.ms=6000",
+    )
+    .unwrap();
+    assert_eq!(tuned.group_id, "g");
+    assert_eq!(tuned.protocol, GroupProtocol::Consumer);
+    assert_eq!(tuned.instance_id.as_deref(), Some("i"));
+    assert_eq!((tuned.auto_commit_interval_ms, tuned.session_timeout_ms), (None, 6000));
+    assert_eq!(
+        given("--bootstrap-server a:1 --topic t --command-property group.protocol=new")
+            .unwrap_err(),
+        "org.apache.kafka.common.config.ConfigException: Invalid value new for configuration \
+         group.protocol: String must be one of (case insensitive): CLASSIC, CONSUMER"
+    );
 }
