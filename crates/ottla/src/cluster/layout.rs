@@ -102,6 +102,8 @@ impl Spec {
             "controller.listener.names=CONTROLLER".to_owned(),
             format!("controller.quorum.voters={}", voters.join(",")),
             format!("log.dirs={}", escape(&data.display().to_string())),
+            // As in the file that Kafka ships to begin with: a first consumer need not wait for others.
+            "group.initial.rebalance.delay.ms=0".to_owned(),
         ];
         lines.extend(self.settings.iter().map(|(key, value)| format!("{key}={}", escape(value))));
         lines.push(String::new());
