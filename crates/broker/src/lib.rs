@@ -5,17 +5,21 @@
 //! - `api`: what each of Kafka's requests does;
 //! - `controller_link`: registration, session, metadata feed and proposals, on the control runtime;
 //! - `metadata`: the image that the feed adds up to;
+//! - `dynamic`: settings that change while it runs; `loggers`: the levels of log lines;
 //! - `coordinator`: the groups that this broker coordinates;
 //! - [`partition`]: the replicas that live here.
 
 mod api;
 mod controller_link;
 mod coordinator;
+mod dynamic;
+mod loggers;
 mod metadata;
 mod net;
 pub mod partition;
 mod server;
 
 pub use coordinator::GroupLag;
+pub use loggers::LogLevels;
 pub use net::listener::BindError;
 pub use server::{Broker, BrokerHandle, BrokerOptions, StartError};

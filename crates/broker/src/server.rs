@@ -20,9 +20,12 @@ use crate::api;
 use crate::api::dispatch::KafkaListener;
 use crate::controller_link::{ControllerLink, LinkOptions};
 use crate::coordinator::{GroupCoordinator, GroupLag};
+use crate::dynamic;
+use crate::loggers::LogLevels;
 use crate::metadata::Metadata;
 use crate::net::connection::Limits;
-use crate::net::listener::{self, BindError, ConnectionCounts};
+use crate::net::connection_counts::ConnectionCounts;
+use crate::net::listener::{self, BindError};
 use crate::partition::{self, Partitions, PartitionsOptions};
 
 /// gRPC connections that may wait for the server to take them.
@@ -42,6 +45,8 @@ pub struct BrokerOptions {
     pub config: Arc<NodeConfig>,
     /// Drawn anew at each start of the process; the same for every role of the process.
     pub incarnation_id: KafkaUuid,
+    /// The levels of the process's loggers.
+    pub log_levels: Arc<LogLevels>,
     /// Where everything runs that must not wait for the data path: session, feed, proposals.
     pub control: Handle,
     /// Where clients and replica streams are served.
@@ -100,7 +105,7 @@ impl Broker {
     /// # Errors
     /// What the user can change: a taken port, a log directory that cannot be used.
     pub async fn start(options: BrokerOptions) -> Result<BrokerHandle, StartError> {
-        let BrokerOptions { config, incarnation_id, control, data } = options;
+        let BrokerOptions { config, incarnation_id, log_levels, control, data } = options;
         let listeners = bind(&config, &data)?;
         let addresses = listeners
             .iter()
@@ -152,11 +157,12 @@ impl Broker {
             link: link.clone(),
             partitions: partitions.clone(),
             coordinator: coordinator.clone(),
+            log_levels,
             producer_ids: api::ProducerIds::default(),
             fetch_sessions: Arc::new(api::FetchSessionSlots::new(slots)),
         });
         coordinator.start();
-        let serving = Serving::begin(&broker, listeners, &data);
+        let serving = Serving::begin(&broker, listeners, &data).await;
         link.start(partitions.clone(), config.roles.controller.then_some(config.node_id));
         Ok(BrokerHandle { config, link, partitions, coordinator, serving, addresses, data })
     }
@@ -223,17 +229,19 @@ struct Serving {
 }
 
 impl Serving {
-    fn begin(broker: &Arc<api::Broker>, listeners: Vec<Bound>, data: &Handle) -> Self {
+    async fn begin(broker: &Arc<api::Broker>, listeners: Vec<Bound>, data: &Handle) -> Self {
         let config = &broker.config;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let at_start = dynamic::at_start(&config.static_values);
+        let counts = ConnectionCounts::new(dynamic::connection_limits(&at_start).await);
         let shared = listener::Shared {
             limits: Limits {
                 max_frame_bytes: usize::try_from(config.socket_request_max_bytes).unwrap_or(0),
                 max_idle: u64::try_from(config.connections_max_idle_ms)
                     .map_or(NEVER, |idle| Duration::from_millis(idle).min(NEVER)),
             },
-            counts: ConnectionCounts::new(config.max_connections, config.max_connections_per_ip),
+            counts: counts.clone(),
             stop: stop.clone(),
             tasks: tasks.clone(),
         };
@@ -248,6 +256,13 @@ impl Serving {
                 tasks.spawn_on(accept, data);
             }
         }
+        let followers = dynamic::Followers {
+            me: broker.id,
+            file: config.static_values.clone(),
+            metadata: Arc::clone(&broker.metadata),
+            counts,
+        };
+        tasks.spawn_on(followers.run(stop.clone()), data);
         tasks.close();
         Self { stop, tasks }
     }

@@ -27,6 +27,8 @@ pub struct DynamicNodeConfig {
     pub log_cleaner_dedupe_buffer_size: i64,
     /// `log.cleaner.io.buffer.size` in bytes.
     pub log_cleaner_io_buffer_size: i32,
+    /// `log.cleaner.io.buffer.load.factor`: how full the dedupe buffer may get, from 0 to 1.
+    pub log_cleaner_io_buffer_load_factor: f64,
     /// `log.cleaner.io.max.bytes.per.second`.
     pub log_cleaner_io_max_bytes_per_second: f64,
     /// `leader.replication.throttled.rate` in bytes per second, where somebody set it.
@@ -56,6 +58,7 @@ impl DynamicNodeConfig {
             log_cleaner_backoff_ms: layers.long("log.cleaner.backoff.ms"),
             log_cleaner_dedupe_buffer_size: layers.long("log.cleaner.dedupe.buffer.size"),
             log_cleaner_io_buffer_size: layers.int("log.cleaner.io.buffer.size"),
+            log_cleaner_io_buffer_load_factor: layers.double("log.cleaner.io.buffer.load.factor"),
             log_cleaner_io_max_bytes_per_second: layers
                 .double("log.cleaner.io.max.bytes.per.second"),
             leader_replication_throttled_rate: set("leader.replication.throttled.rate"),

@@ -157,12 +157,15 @@ impl<'a> Layers<'a> {
         self.set_text(name).or_else(|| keys::find(name)?.default.map(Cow::Borrowed))
     }
 
-    /// A whole number in force; 0 for a key that has none (the table's tests exclude it).
-    pub(crate) fn long(&self, name: &str) -> i64 {
+    /// A whole number in force; 0 for a key that has none.
+    #[must_use]
+    pub fn long(&self, name: &str) -> i64 {
         self.in_force(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     }
 
-    pub(crate) fn int(&self, name: &str) -> i32 {
+    /// A whole number in force, held to 32 bits.
+    #[must_use]
+    pub fn int(&self, name: &str) -> i32 {
         i32::try_from(self.long(name)).unwrap_or(i32::MAX)
     }
 
@@ -170,7 +173,9 @@ impl<'a> Layers<'a> {
         self.in_force(name).and_then(|text| text.trim().parse().ok()).unwrap_or_default()
     }
 
-    pub(crate) fn boolean(&self, name: &str) -> bool {
+    /// A truth in force.
+    #[must_use]
+    pub fn boolean(&self, name: &str) -> bool {
         self.in_force(name).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
     }
 }

@@ -70,6 +70,7 @@ pub const TABLE: &[ApiRow] = &[
     row_of(ApiKey::UnregisterBroker, 0, 0),
     row_of(ApiKey::ConsumerGroupHeartbeat, 0, 1),
     row_of(ApiKey::ConsumerGroupDescribe, 0, 1),
+    row_of(ApiKey::ListConfigResources, 0, 1),
     row_of(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 

@@ -1,4 +1,7 @@
-//! IncrementalAlterConfigs, and AlterConfigs of old: passed on to the active controller.
+//! IncrementalAlterConfigs, and AlterConfigs of old: levels of this broker's loggers are set here, all
+//! else is passed on to the active controller.
+
+use std::collections::BTreeMap;
 
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, ResourceType,
@@ -12,13 +15,12 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::{ErrorCode, StrBytes};
 
+use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
 use super::error::Coded;
 use super::{Context, admin_deadline, text};
 
 /// These requests carry no timeout of their own.
 const TIMEOUT_MS: i32 = 30_000;
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
 
 pub(super) async fn handle_incremental(
     context: Context,
@@ -33,7 +35,7 @@ pub(super) async fn handle_incremental(
             .collect(),
         name: resource.resource_name,
     });
-    let outcomes = propose(&context, wishes.collect(), false, request.validate_only).await;
+    let outcomes = carry_out(&context, wishes.collect(), false, request.validate_only).await;
     let responses = outcomes.into_iter().map(|(kind, name, outcome)| {
         let response = AlteredResource::default().with_resource_type(kind).with_resource_name(name);
         match outcome {
@@ -59,7 +61,7 @@ pub(super) async fn handle_replacing(
             .collect(),
         name: resource.resource_name,
     });
-    let outcomes = propose(&context, wishes.collect(), true, request.validate_only).await;
+    let outcomes = carry_out(&context, wishes.collect(), true, request.validate_only).await;
     let responses = outcomes.into_iter().map(|(kind, name, outcome)| {
         let response =
             ReplacedResource::default().with_resource_type(kind).with_resource_name(name);
@@ -88,39 +90,41 @@ fn alter(op: i8, key: &StrBytes, value: Option<&StrBytes>) -> Result<AlterConfig
         3 => AlterConfigOp::Subtract,
         other => {
             let message = format!("Unknown config operation {other} for key {}", key.as_str());
-            return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+            return Err(invalid_request(message));
         }
     };
     Ok(AlterConfig { op, key: key.to_string(), value: value.map(ToString::to_string) })
 }
 
-/// Proposes what can be proposed; one outcome per wish, in order.
-async fn propose(
+/// Sets levels, and proposes what can be proposed; one outcome per wish, in order.
+async fn carry_out(
     context: &Context,
     wishes: Vec<Wish>,
     replace_all: bool,
     validate_only: bool,
 ) -> Vec<(i8, StrBytes, Result<(), Refusal>)> {
+    let mut named: BTreeMap<(i8, StrBytes), usize> = BTreeMap::new();
+    for wish in &wishes {
+        *named.entry((wish.kind, wish.name.clone())).or_default() += 1;
+    }
     let mut resources = Vec::new();
     let mut outcomes = Vec::with_capacity(wishes.len());
     let mut proposed = Vec::new();
     for Wish { kind, name, alters } in wishes {
-        let resource_type = match kind {
-            TOPIC => Ok(ResourceType::Topic),
-            BROKER => Ok(ResourceType::Broker),
-            other => {
-                let message = format!("Unexpected resource type {other}");
-                Err(Refusal::new(ErrorCode::InvalidRequest, message))
-            }
+        let alters = match named.get(&(kind, name.clone())) {
+            Some(2..) => Err(invalid_request("Each resource must appear at most once.")),
+            _ => alters,
         };
-        let outcome = match (resource_type, alters) {
-            (Ok(resource_type), Ok(alters)) => {
+        let outcome = match alters {
+            Ok(alters) if kind == BROKER_LOGGER && !replace_all => {
+                set_levels(context, &name, &alters, validate_only)
+            }
+            Ok(alters) => resource_type(context, kind, &name).map(|resource_type| {
                 proposed.push(outcomes.len());
                 let name = name.to_string();
                 resources.push(AlterConfigResource { resource_type, name, alters, replace_all });
-                Ok(())
-            }
-            (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
+            }),
+            Err(refusal) => Err(refusal),
         };
         outcomes.push((kind, name, outcome));
     }
@@ -138,4 +142,75 @@ async fn propose(
         outcomes[at].2 = answer;
     }
     outcomes
+}
+
+/// What the controller is to change; a broker changes no other broker's settings.
+fn resource_type(context: &Context, kind: i8, name: &str) -> Result<ResourceType, Refusal> {
+    match kind {
+        TOPIC => Ok(ResourceType::Topic),
+        GROUP => Ok(ResourceType::Group),
+        CLIENT_METRICS => Ok(ResourceType::ClientMetrics),
+        BROKER if name.is_empty() => Ok(ResourceType::Broker),
+        BROKER => {
+            let id = node_id(name)?;
+            if id != context.broker.id {
+                return Err(invalid_request(format!(
+                    "Unexpected broker id, expected {}, but received {name}",
+                    context.broker.id
+                )));
+            }
+            Ok(ResourceType::Broker)
+        }
+        other => Err(invalid_request(format!("Unknown resource type {other}"))),
+    }
+}
+
+fn set_levels(
+    context: &Context,
+    name: &str,
+    alters: &[AlterConfig],
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    let mut keys: Vec<&str> = alters.iter().map(|alter| alter.key.as_str()).collect();
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(invalid_request("Error due to duplicate config keys"));
+    }
+    if node_id(name)? != context.broker.id {
+        return Err(invalid_request(format!(
+            "Unexpected node id. Expected {}, but received {name}",
+            context.broker.id
+        )));
+    }
+    let mut levels = Vec::with_capacity(alters.len());
+    for AlterConfig { op, key, value } in alters {
+        let op = match (op, value) {
+            (AlterConfigOp::Set, Some(value)) => {
+                levels.push((key.as_str(), Some(value.as_str())));
+                continue;
+            }
+            (AlterConfigOp::Delete, _) => {
+                levels.push((key.as_str(), None));
+                continue;
+            }
+            (AlterConfigOp::Set, None) => {
+                return Err(invalid_request(format!("Null value not supported for : {key}")));
+            }
+            (AlterConfigOp::Append, _) => "APPEND",
+            (AlterConfigOp::Subtract, _) => "SUBTRACT",
+        };
+        let message = format!("{op} operation is not allowed for the BROKER_LOGGER resource");
+        return Err(invalid_request(message));
+    }
+    let altered = context.broker.log_levels.alter(levels.into_iter(), validate_only);
+    altered.map_err(|error| Refusal::new(error.code(), error.to_string()))
+}
+
+fn node_id(name: &str) -> Result<i32, Refusal> {
+    name.parse()
+        .map_err(|_| invalid_request(format!("Node id must be an integer, but it is: {name}")))
+}
+
+fn invalid_request(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::InvalidRequest, message)
 }

@@ -1,10 +1,11 @@
-//! DescribeConfigs: topics and brokers, from the table of keys.
+//! DescribeConfigs: from the table of keys, and the levels of this broker's loggers.
 
 use std::collections::HashSet;
 
-use ottla_config::Layers;
 use ottla_config::describe::{self, DescribedConfig};
 use ottla_config::keys::Kind;
+use ottla_config::{ConfigSource, Layers};
+use ottla_metadata::plan::malformed_topic_name;
 use ottla_metadata::record::ConfigResource;
 use ottla_metadata::{Image, Refusal};
 use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -14,12 +15,11 @@ use ottla_protocol::messages::describe_configs_response::{
 use ottla_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use ottla_protocol::{ErrorCode, StrBytes};
 
+use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
 use super::{Context, text};
 
 /// From this version on the answer holds types and documentation.
 const WITH_TYPES: i16 = 3;
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
 
 pub(super) fn handle(
     context: &Context,
@@ -41,6 +41,7 @@ pub(super) fn handle(
                 let keys = resource
                     .configuration_keys
                     .as_ref()
+                    .filter(|keys| !keys.is_empty())
                     .map(|keys| keys.iter().map(StrBytes::as_str).collect::<HashSet<_>>());
                 let configs = configs.into_iter().filter(|config| {
                     keys.as_ref().is_none_or(|keys| keys.contains(config.name.as_str()))
@@ -62,47 +63,83 @@ fn describe(
 ) -> Result<Vec<DescribedConfig>, Refusal> {
     let name = resource.resource_name.as_str();
     let cluster = image.config(&ConfigResource::ClusterDefault);
+    let layers = Layers {
+        own: None,
+        broker: Some(image.config(&ConfigResource::Broker(context.broker.id))),
+        cluster: Some(cluster),
+        file: Some(&context.broker.config.static_values),
+    };
     match resource.resource_type {
         TOPIC => {
+            if let Some(why) = malformed_topic_name(name) {
+                let message = format!("Topic name is invalid: {why}");
+                return Err(Refusal::new(ErrorCode::InvalidTopicException, message));
+            }
             let topic = image
                 .topic_by_name(name)
                 .ok_or_else(|| Refusal::plain(ErrorCode::UnknownTopicOrPartition))?;
-            let layers = Layers {
-                own: Some(image.topic_config(&topic.name)),
-                broker: None,
-                cluster: Some(cluster),
-                file: Some(&context.broker.config.static_values),
-            };
+            let layers = Layers { own: Some(image.topic_config(&topic.name)), ..layers };
             Ok(describe::describe_topic(&layers, topic.replication_factor()))
+        }
+        GROUP if name.is_empty() => Err(invalid_request("Group name must not be empty")),
+        GROUP => {
+            let own = image.config(&ConfigResource::Group(name.into()));
+            Ok(describe::describe_group(&Layers { own: Some(own), ..layers }))
+        }
+        CLIENT_METRICS if name.is_empty() => {
+            Err(invalid_request("Client metrics subscription name must not be empty"))
+        }
+        CLIENT_METRICS => {
+            let own = image.config(&ConfigResource::ClientMetrics(name.into()));
+            Ok(describe::describe_client_metrics(own))
         }
         BROKER if name.is_empty() => {
             // What was set for all brokers, and nothing else.
             let layers = Layers { cluster: Some(cluster), ..Layers::default() };
             let mut configs = describe::describe_broker(&layers);
             configs.retain(|config| cluster.contains_key(&config.name));
+            for config in &mut configs {
+                config.synonyms.retain(|it| it.source == ConfigSource::DynamicDefaultBroker);
+            }
             Ok(configs)
         }
-        BROKER if name.parse() == Ok(context.broker.id) => {
-            let layers = Layers {
-                own: None,
-                broker: Some(image.config(&ConfigResource::Broker(context.broker.id))),
-                cluster: Some(cluster),
-                file: Some(&context.broker.config.static_values),
-            };
-            Ok(describe::describe_broker(&layers))
+        BROKER_LOGGER if name.is_empty() => Err(invalid_request("Broker id must not be empty")),
+        BROKER | BROKER_LOGGER => {
+            let kind = resource.resource_type;
+            let id: i32 = name.parse().map_err(|_| {
+                invalid_request(format!("Broker id must be an integer, but it is: {name}"))
+            })?;
+            match kind {
+                _ if id != context.broker.id => {
+                    let or_all = if kind == BROKER { " or empty string," } else { "" };
+                    let expected = context.broker.id;
+                    Err(invalid_request(format!(
+                        "Unexpected broker id, expected {expected}{or_all} but received {name}"
+                    )))
+                }
+                BROKER => Ok(describe::describe_broker(&layers)),
+                _ => Ok(context.broker.log_levels.all().into_iter().map(logger).collect()),
+            }
         }
-        BROKER => {
-            let message = format!(
-                "Unexpected broker id, expected {} or empty string, but received {name}",
-                context.broker.id
-            );
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
-        }
-        other => {
-            let message = format!("Unsupported resource type: {other}");
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
-        }
+        _ => Err(Refusal::plain(ErrorCode::InvalidRequest)),
     }
+}
+
+fn logger((name, level): (&'static str, &'static str)) -> DescribedConfig {
+    DescribedConfig {
+        name: name.to_owned(),
+        value: Some(level.to_owned()),
+        read_only: false,
+        source: ConfigSource::DynamicBrokerLogger,
+        sensitive: false,
+        synonyms: Vec::new(),
+        kind: None,
+        documentation: "",
+    }
+}
+
+fn invalid_request(message: impl Into<String>) -> Refusal {
+    Refusal::new(ErrorCode::InvalidRequest, message)
 }
 
 /// What the request wants to see.
@@ -130,26 +167,11 @@ impl Show {
             result.synonyms = synonyms.collect();
         }
         if self.types {
-            result.config_type = config.kind.map_or(0, type_code);
+            result.config_type = config.kind.map_or(0, Kind::code);
         }
         if self.documentation {
             result.documentation = Some(StrBytes::from_static_str(config.documentation));
         }
         result
-    }
-}
-
-/// Kafka's number for a type.
-fn type_code(kind: Kind) -> i8 {
-    match kind {
-        Kind::Boolean => 1,
-        Kind::Text => 2,
-        Kind::Int => 3,
-        Kind::Short => 4,
-        Kind::Long => 5,
-        Kind::Double => 6,
-        Kind::List => 7,
-        Kind::Class => 8,
-        Kind::Password => 9,
     }
 }

@@ -14,9 +14,9 @@ use super::{
     delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
     describe_groups, describe_log_dirs, describe_producers, describe_quorum,
     describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
-    join_group, leave_group, list_groups, list_offsets, list_partition_reassignments, metadata,
-    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
-    unregister_broker,
+    join_group, leave_group, list_config_resources, list_groups, list_offsets,
+    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group, unregister_broker,
 };
 use crate::net::connection::{Handler, Refused, Reply};
 use crate::net::listener::Accept;
@@ -120,6 +120,9 @@ impl Handler for KafkaConnection {
             }
             ApiKey::DescribeConfigs => {
                 call.now(|request| describe_configs::handle(&context, request))
+            }
+            ApiKey::ListConfigResources => {
+                call.now(|request| list_config_resources::handle(&context, &request))
             }
             ApiKey::AlterConfigs => {
                 call.later(|request| alter_configs::handle_replacing(context, request))

@@ -6,6 +6,7 @@ use ottla_protocol::ErrorCode;
 
 use crate::controller_link::ProposeError;
 use crate::coordinator::{CoordinatorError, Unavailable};
+use crate::loggers::LevelError;
 use crate::partition::{AckOutcome, AppendError, ListOffsetError, PartitionError, ReadError};
 
 /// An error that has a Kafka code in every request.
@@ -48,6 +49,16 @@ impl Coded for ReadError {
         match self {
             Self::Partition(error) => error.code(),
             Self::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        }
+    }
+}
+
+impl Coded for LevelError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownLogger(_) | Self::UnknownLevel { .. } => ErrorCode::InvalidConfig,
+            Self::RootRemoved => ErrorCode::InvalidRequest,
+            Self::Filter(_) => ErrorCode::UnknownServerError,
         }
     }
 }

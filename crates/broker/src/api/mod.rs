@@ -4,6 +4,7 @@
 mod alter_configs;
 mod alter_partition_reassignments;
 mod api_versions;
+mod config_resource;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod coordinated;
@@ -29,6 +30,7 @@ mod heartbeat;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
@@ -53,6 +55,7 @@ use tokio::time::Instant;
 
 use crate::controller_link::ControllerLink;
 use crate::coordinator::GroupCoordinator;
+use crate::loggers::LogLevels;
 use crate::metadata::Metadata;
 use crate::partition::Partitions;
 
@@ -73,6 +76,7 @@ pub(crate) struct Broker {
     pub(crate) link: ControllerLink,
     pub(crate) partitions: Partitions,
     pub(crate) coordinator: GroupCoordinator,
+    pub(crate) log_levels: Arc<LogLevels>,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: Arc<FetchSessionSlots>,
 }

@@ -3,13 +3,11 @@
 //! One port carries Kafka and gRPC. A gRPC connection opens with "PRI * HTTP/2"; read as the length of a
 //! Kafka frame, its first byte alone would mean more than a gigabyte, which is never allowed.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -18,9 +16,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Handler, Limits};
+use super::connection_counts::{ConnectionCounts, Slot};
 
 /// The first byte of an HTTP/2 connection.
 const HTTP2_FIRST_BYTE: u8 = b'P';
+/// How long a connection beyond the limits has to show that it is another broker's.
+const HTTP2_PATIENCE: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// How long to leave the listener alone when the process has no file descriptors left.
@@ -155,19 +156,16 @@ pub(crate) async fn accept<A: Accept>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let slot = match shared.counts.take(peer.ip()) {
-                    Ok(slot) => slot,
-                    Err(key) => {
-                        tracing::warn!(%peer, "connection closed: '{key}' is reached");
-                        continue;
-                    }
-                };
+                let slot = shared.counts.take(peer.ip());
+                let pause = shared.counts.pause(Instant::now());
                 let (acceptor, grpc, shared) = (acceptor.clone(), grpc.clone(), shared.clone());
                 let tasks = shared.tasks.clone();
                 tasks.spawn(async move {
-                    serve(stream, peer, &*acceptor, grpc, shared).await;
-                    drop(slot);
+                    serve(stream, peer, slot, &*acceptor, grpc, shared).await;
                 });
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
             Err(error) if is_exhausted(&error) => {
                 tracing::warn!(%error, "cannot accept connections for the moment");
@@ -189,6 +187,7 @@ fn is_exhausted(error: &io::Error) -> bool {
 async fn serve<A: Accept>(
     stream: TcpStream,
     peer: SocketAddr,
+    slot: Result<Slot, &'static str>,
     acceptor: &A,
     grpc: Option<mpsc::Sender<TcpStream>>,
     shared: Shared,
@@ -199,16 +198,23 @@ async fn serve<A: Accept>(
         return;
     }
     let mut first = [0u8];
+    // Without room there is none but for other brokers, who speak first and at once.
+    let patience = if slot.is_ok() { shared.limits.max_idle } else { HTTP2_PATIENCE };
     let peeked = tokio::select! {
-        peeked = timeout(shared.limits.max_idle, stream.peek(&mut first)) => peeked,
+        peeked = timeout(patience, stream.peek(&mut first)) => peeked,
         () = shared.stop.cancelled() => return,
     };
     match peeked {
         Ok(Ok(1)) if first[0] == HTTP2_FIRST_BYTE => {
+            // Replication is not what the limits are about.
+            drop(slot);
             if let Some(grpc) = grpc {
                 // Refused only when the gRPC server has ended: then the connection just closes.
                 let _ = grpc.send(stream).await;
             }
+        }
+        _ if let Err(key) = &slot => {
+            tracing::warn!(%peer, "connection closed: '{key}' is reached");
         }
         Ok(Ok(1)) => {
             let handler = tokio::select! {
@@ -225,66 +231,5 @@ async fn serve<A: Accept>(
         }
         // Closed, broken or silent before its first byte.
         _ => {}
-    }
-}
-
-/// How many connections are open, over all listeners and by client address.
-#[derive(Debug, Clone)]
-pub(crate) struct ConnectionCounts(Arc<Mutex<Counts>>);
-
-#[derive(Debug)]
-struct Counts {
-    open: usize,
-    by_ip: HashMap<IpAddr, usize>,
-    /// `max.connections`.
-    max: usize,
-    /// `max.connections.per.ip`.
-    max_per_ip: usize,
-}
-
-impl ConnectionCounts {
-    pub(crate) fn new(max_connections: i32, max_connections_per_ip: i32) -> Self {
-        let limit = |limit: i32| usize::try_from(limit).unwrap_or(usize::MAX);
-        Self(Arc::new(Mutex::new(Counts {
-            open: 0,
-            by_ip: HashMap::new(),
-            max: limit(max_connections),
-            max_per_ip: limit(max_connections_per_ip),
-        })))
-    }
-
-    /// Room for one more connection from this address; the error names the key that forbids it.
-    fn take(&self, ip: IpAddr) -> Result<Slot, &'static str> {
-        let mut counts = self.0.lock();
-        if counts.open >= counts.max {
-            return Err("max.connections");
-        }
-        let from_ip = counts.by_ip.get(&ip).copied().unwrap_or(0);
-        if from_ip >= counts.max_per_ip {
-            return Err("max.connections.per.ip");
-        }
-        counts.by_ip.insert(ip, from_ip + 1);
-        counts.open += 1;
-        Ok(Slot { counts: self.clone(), ip })
-    }
-}
-
-/// An open connection; gives its place back when dropped, also by a panic.
-#[derive(Debug)]
-struct Slot {
-    counts: ConnectionCounts,
-    ip: IpAddr,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut counts = self.counts.0.lock();
-        counts.open -= 1;
-        if let Some(from_ip) = counts.by_ip.get_mut(&self.ip) {
-            *from_ip -= 1;
-            if *from_ip == 0 {
-                counts.by_ip.remove(&self.ip);
-            }
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ottla_broker::{Broker, BrokerHandle, BrokerOptions};
+use ottla_broker::{Broker, BrokerHandle, BrokerOptions, LogLevels};
 use ottla_config::{NodeConfig, Properties};
 use ottla_protocol::ids::KafkaUuid;
 use ottla_protocol::{Request, frame};
@@ -39,6 +39,7 @@ pub(crate) async fn start(id: i32, controller: SocketAddr, settings: &str) -> Te
 
 pub(crate) async fn start_in(config: NodeConfig) -> BrokerHandle {
     let options = BrokerOptions {
+        log_levels: Arc::new(LogLevels::new("info", |_| Ok(()))),
         config: Arc::new(config),
         incarnation_id: KafkaUuid::from_bytes(rand::random()),
         control: Handle::current(),

@@ -3,6 +3,7 @@
 //! The controller, and the broker's link to the controllers, run on a runtime of their own: whatever
 //! the data path waits for, heartbeats go out.
 
+mod log_lines;
 mod settings;
 
 use std::panic::PanicHookInfo;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use ottla_broker::{Broker, BrokerHandle, BrokerOptions};
+use ottla_broker::{Broker, BrokerHandle, BrokerOptions, LogLevels};
 use ottla_config::NodeConfig;
 use ottla_metadata_controller::{Controller, ControllerHandle};
 use ottla_protocol::ids::KafkaUuid;
@@ -20,7 +21,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info};
-use tracing_subscriber::EnvFilter;
 
 /// Threads for consensus, sessions and the metadata feed: one may wait for a disk, the other goes on.
 const CONTROL_THREADS: usize = 2;
@@ -59,18 +59,23 @@ pub(crate) fn run(args: Args) -> Result<()> {
     for notice in notices {
         say!("{notice}");
     }
-    log_to_stdout();
+    let log_levels = Arc::new(log_lines::to_stdout());
     std::panic::set_hook(Box::new(log_panic));
     raise_file_limit();
     let control = runtime("control", Some(CONTROL_THREADS))?;
     let data = runtime("data", None)?;
-    let outcome = control.block_on(serve(config, &control, &data));
+    let outcome = control.block_on(serve(config, log_levels, &control, &data));
     data.shutdown_timeout(LEFTOVERS);
     control.shutdown_timeout(LEFTOVERS);
     outcome
 }
 
-async fn serve(config: NodeConfig, control: &Runtime, data: &Runtime) -> Result<()> {
+async fn serve(
+    config: NodeConfig,
+    log_levels: Arc<LogLevels>,
+    control: &Runtime,
+    data: &Runtime,
+) -> Result<()> {
     let begun = Instant::now();
     let mut signals = Signals::new()?;
     let incarnation_id = KafkaUuid::from_bytes(rand::random());
@@ -86,7 +91,8 @@ async fn serve(config: NodeConfig, control: &Runtime, data: &Runtime) -> Result<
         true => {
             let (control, data) = (control.handle().clone(), data.handle().clone());
             let config = Arc::new(config);
-            Some(Broker::start(BrokerOptions { config, incarnation_id, control, data }).await?)
+            let options = BrokerOptions { config, incarnation_id, log_levels, control, data };
+            Some(Broker::start(options).await?)
         }
         false => None,
     };
@@ -191,14 +197,6 @@ fn runtime(name: &str, threads: Option<usize>) -> Result<Runtime> {
         .enable_all()
         .build()
         .with_context(|| format!("starting the {name} runtime"))
-}
-
-/// `RUST_LOG` filters; openraft tells too much of what is going well.
-fn log_to_stdout() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,openraft=error,sled=warn"));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(terminal).with_target(false).init();
 }
 
 /// A panic in one line. Those of the message decoder are caught where it is called and mean no more
