@@ -32,7 +32,7 @@ impl Coded for AppendError {
             Self::Partition(error) => error.code(),
             Self::NotEnoughReplicas { .. } => ErrorCode::NotEnoughReplicas,
             Self::Corrupt(_) => ErrorCode::CorruptMessage,
-            Self::InvalidRecord(_) => ErrorCode::InvalidRecord,
+            Self::InvalidRecord(_) | Self::WithoutKey(_) => ErrorCode::InvalidRecord,
             Self::UnsupportedFormat(_) => ErrorCode::UnsupportedForMessageFormat,
             Self::TooLarge { .. } => ErrorCode::MessageTooLarge,
             Self::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
@@ -129,6 +129,7 @@ pub(crate) fn group_write_code(error: &AppendError) -> ErrorCode {
         AppendError::NotEnoughReplicas { .. } => ErrorCode::CoordinatorNotAvailable,
         AppendError::Corrupt(_)
         | AppendError::InvalidRecord(_)
+        | AppendError::WithoutKey(_)
         | AppendError::UnsupportedFormat(_)
         | AppendError::TooLarge { .. }
         | AppendError::LargerThanSegment { .. }

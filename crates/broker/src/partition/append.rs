@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use ottla_config::{TimestampType, TopicConfig};
 use ottla_log::LogError;
-use ottla_protocol::record::{self, BatchError, BatchHeader, NO_TIMESTAMP};
+use ottla_protocol::ids::TopicPartition;
+use ottla_protocol::record::{self, BatchError, BatchHeader, DecodeLimits, NO_TIMESTAMP};
 use ottla_replication::{
     Admission, Input, NotAdmitted, SequenceError, Sequenced, producer_snapshot,
 };
@@ -33,6 +34,9 @@ impl Partition {
         let mut header = record::check_produced(&records).map_err(refuse)?;
         let settings = self.settings.load();
         check_limits(&header, &settings, options.now_ms)?;
+        if settings.cleanup_policy.compact {
+            self.check_keys(&records)?;
+        }
         let mut batch = records.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         let mut log_append_time_ms = NO_TIMESTAMP;
         if settings.message_timestamp_type == TimestampType::LogAppendTime {
@@ -83,6 +87,19 @@ impl Partition {
                 }
             }
         })
+    }
+
+    /// Compaction keeps the last record of each key: every record has one. Only here a client's records
+    /// are looked at.
+    fn check_keys(&self, batch: &Bytes) -> Result<(), AppendError> {
+        let mut records = Vec::new();
+        record::decode_batch(batch, DecodeLimits::default(), &mut records)
+            .map_err(|error| AppendError::Corrupt(error.to_string()))?;
+        if records.iter().any(|record| record.key.is_none()) {
+            let topic = Arc::clone(self.topic());
+            return Err(AppendError::WithoutKey(TopicPartition::new(topic, self.id().partition)));
+        }
+        Ok(())
     }
 
     /// With `flush.ms` set: what has been written is flushed after so long.

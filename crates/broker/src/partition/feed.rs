@@ -29,10 +29,12 @@ pub(super) struct Feed {
     session: Arc<Session>,
     attempt: u32,
     leader_epoch: LeaderEpoch,
+    /// Everything below is sent.
+    sent: Offset,
     /// Everything below is sent or pending.
     tail: Offset,
-    /// Contiguous, up to `tail`.
-    pending: VecDeque<Bytes>,
+    /// All there is from `sent` up to `tail`, each piece with the offset behind it.
+    pending: VecDeque<(Offset, Bytes)>,
     pending_bytes: usize,
     /// In the session's ready queue.
     queued: bool,
@@ -50,6 +52,7 @@ impl Feed {
             session,
             attempt: position.attempt,
             leader_epoch: position.leader_epoch,
+            sent: position.log_end,
             tail: position.log_end,
             pending: VecDeque::new(),
             pending_bytes: 0,
@@ -80,7 +83,7 @@ impl Feed {
     ) -> Option<Arc<Session>> {
         let room = self.pending_bytes + batches.len() <= MAX_PENDING_BYTES;
         if self.tail == base_offset && !self.reading && (room || self.pending.is_empty()) {
-            self.pending.push_back(batches.clone());
+            self.pending.push_back((log_end, batches.clone()));
             self.pending_bytes += batches.len();
             self.tail = log_end;
         }
@@ -95,12 +98,12 @@ impl Feed {
         Some(Arc::clone(&self.session))
     }
 
-    /// Takes pending bytes of at most `budget`, but at least the first ones. What is small is joined,
-    /// since the follower pays for each piece.
-    fn take(&mut self, budget: usize) -> Bytes {
-        let mut count = 0;
+    /// Takes pending bytes of at most `budget`, but at least the first ones, and the offset from which on
+    /// they are all there is. What is small is joined, since the follower pays for each piece.
+    fn take(&mut self, budget: usize) -> (Offset, Bytes) {
+        let mut count = 0_usize;
         let mut size = 0;
-        for bytes in &self.pending {
+        for (_, bytes) in &self.pending {
             if count > 0 && size + bytes.len() > budget {
                 break;
             }
@@ -108,14 +111,17 @@ impl Feed {
             size += bytes.len();
         }
         self.pending_bytes -= size;
+        let base = self.sent;
+        let last = count.checked_sub(1).and_then(|last| self.pending.get(last));
+        self.sent = last.map_or(base, |(end, _)| *end);
         if count <= 1 {
-            return self.pending.pop_front().unwrap_or_default();
+            return (base, self.pending.pop_front().unwrap_or_default().1);
         }
         let mut joined = BytesMut::with_capacity(size);
-        for bytes in self.pending.drain(..count) {
+        for (_, bytes) in self.pending.drain(..count) {
             joined.extend_from_slice(&bytes);
         }
-        joined.freeze()
+        (base, joined.freeze())
     }
 
     /// Something is to be sent.
@@ -131,7 +137,7 @@ impl Feed {
         &mut self,
         key: pb::PartitionKey,
         offsets: &Offsets,
-        batches: Bytes,
+        (base_offset, batches): (Offset, Bytes),
     ) -> pb::PartitionData {
         self.told_high_watermark = offsets.high_watermark;
         self.told_log_start = offsets.log_start;
@@ -141,6 +147,7 @@ impl Feed {
             attempt: self.attempt,
             high_watermark: offsets.high_watermark,
             log_start_offset: offsets.log_start,
+            base_offset: Some(base_offset),
             outcome: Some(Outcome::Batches(batches)),
         }
     }
@@ -192,6 +199,7 @@ impl Partition {
                 attempt: position.attempt,
                 high_watermark: offsets.high_watermark,
                 log_start_offset: offsets.log_start,
+                base_offset: None,
                 outcome: Some(outcome),
             });
         }
@@ -236,10 +244,10 @@ impl Partition {
             feed.announced = false;
             later = wait.filter(|_| limit.is_some() && feed.is_behind(offsets.log_end));
             let batches = match later {
-                Some(_) => Bytes::new(),
+                Some(_) => (feed.sent, Bytes::new()),
                 None => feed.take(budget.min(chunk)),
             };
-            throttled = if limit.is_some() { batches.len() } else { 0 };
+            throttled = if limit.is_some() { batches.1.len() } else { 0 };
             if feed.pending.is_empty()
                 && !feed.reading
                 && feed.tail < offsets.log_end
@@ -253,7 +261,7 @@ impl Partition {
             let news = offsets.high_watermark != feed.told_high_watermark
                 || offsets.log_start != feed.told_log_start;
             let data =
-                (news || !batches.is_empty()).then(|| feed.data(self.key(), &offsets, batches));
+                (news || !batches.1.is_empty()).then(|| feed.data(self.key(), &offsets, batches));
             let more = !feed.pending.is_empty() && later.is_none();
             feed.queued = more || later.is_some();
             Drained { data, more }
@@ -310,7 +318,7 @@ impl Partition {
                     Some(last) if feed.tail == offset => {
                         feed.tail = last.header.next_offset();
                         feed.pending_bytes += batches.len();
-                        feed.pending.push_back(batches);
+                        feed.pending.push_back((feed.tail, batches));
                         None
                     }
                     _ => None,
@@ -325,7 +333,7 @@ impl Partition {
                 }
             };
             if let Some(outcome) = outcome {
-                let mut data = feed.data(self.key(), &offsets, Bytes::new());
+                let mut data = feed.data(self.key(), &offsets, (feed.sent, Bytes::new()));
                 data.outcome = Some(outcome);
                 state.feeds.remove(place);
                 return Some(data);

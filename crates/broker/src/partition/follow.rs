@@ -34,8 +34,10 @@ impl Partition {
         let (epoch, attempt) = (data.leader_epoch, data.attempt);
         let leader_at = (data.high_watermark, data.log_start_offset);
         match data.outcome {
-            None => self.on_batches(epoch, attempt, leader_at, &Bytes::new()),
-            Some(Outcome::Batches(batches)) => self.on_batches(epoch, attempt, leader_at, &batches),
+            None => self.on_batches(epoch, attempt, leader_at, None, &Bytes::new()),
+            Some(Outcome::Batches(batches)) => {
+                self.on_batches(epoch, attempt, leader_at, data.base_offset, &batches)
+            }
             Some(Outcome::Diverging(end)) => {
                 let end = EpochEnd { epoch: end.epoch, end_offset: end.end_offset };
                 self.on_diverging(epoch, attempt, end)
@@ -49,6 +51,7 @@ impl Partition {
         epoch: i32,
         attempt: u32,
         (leader_high_watermark, leader_log_start): (i64, i64),
+        base_offset: Option<i64>,
         batches: &Bytes,
     ) -> Next {
         // The checksums are checked before the lock is taken.
@@ -72,6 +75,10 @@ impl Partition {
             }
             state.refusals = 0;
             let mut log_end = state.replica.offsets().log_end;
+            if base_offset.is_some_and(|base_offset| base_offset != log_end) {
+                tracing::error!(partition = ?self, log_end, base_offset, "the leader left something out");
+                return false;
+            }
             if !batches.is_empty() {
                 match append::write(state, after, batches, append::From::Leader) {
                     Ok(end) => log_end = end,

@@ -13,6 +13,7 @@
 
 mod ack;
 mod append;
+mod cleaner;
 mod clock;
 mod codes;
 mod feed;

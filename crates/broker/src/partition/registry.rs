@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::cleaner::Cleaner;
 use super::clock::Clock;
 use super::flusher::{self, Flusher};
 use super::herald::Herald;
@@ -80,6 +81,7 @@ pub(super) struct Disks {
     /// Partition directories that could not be loaded: they are left alone.
     pub(super) unreadable: HashSet<TopicPartition>,
     pub(super) upkeep: Upkeep,
+    pub(super) cleaner: Cleaner,
     /// A log directory had no `meta.properties`.
     is_new: bool,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
@@ -147,6 +149,7 @@ impl Partitions {
                 is_new,
                 unreadable,
                 upkeep: Upkeep::default(),
+                cleaner: Cleaner::default(),
                 threads: Mutex::default(),
             }),
         };
@@ -177,6 +180,15 @@ impl Partitions {
                 .name("upkeep".to_owned())
                 .spawn(move || upkeep.disks.upkeep.run(&upkeep))?,
         );
+        let enabled = shared.config.static_values.get("log.cleaner.enable");
+        if enabled.is_none_or(|enabled| enabled == "true") {
+            let cleaner = self.clone();
+            threads.push(
+                thread::Builder::new()
+                    .name("cleaner-0".to_owned())
+                    .spawn(move || cleaner.disks.cleaner.run(&cleaner, 0))?,
+            );
+        }
         Ok(())
     }
 
@@ -288,6 +300,7 @@ impl Partitions {
         self.end_streams();
         self.shared.timers.stop();
         self.disks.upkeep.stop();
+        self.disks.cleaner.stop();
         self.shared.flusher.stop();
         for thread in self.disks.threads.lock().drain(..) {
             // A panic has been reported where it happened.

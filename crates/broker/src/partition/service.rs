@@ -124,6 +124,7 @@ fn handle(shared: &Arc<Shared>, session: &Arc<Session>, message: &FromFollower) 
                 attempt: position.attempt,
                 high_watermark: -1,
                 log_start_offset: -1,
+                base_offset: None,
                 outcome: Some(Outcome::Refused(codes::unknown_topic())),
             });
             continue;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ottla_protocol::ids::{
     BrokerId, LeaderEpoch, Offset, PartitionEpoch, TimestampMs, TopicIdPartition, TopicName,
+    TopicPartition,
 };
 use ottla_replication::EpochError;
 
@@ -95,6 +96,9 @@ pub enum AppendError {
     /// A batch is well-formed but not allowed from a client.
     #[error("invalid record: {0}")]
     InvalidRecord(String),
+    /// The topic is compacted, and a record has no key.
+    #[error("Compacted topic cannot accept message without key in topic partition {0}.")]
+    WithoutKey(TopicPartition),
     /// Its magic is 0 or 1.
     #[error("message format {0} is not supported: use magic 2")]
     UnsupportedFormat(i8),

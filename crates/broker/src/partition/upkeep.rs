@@ -49,6 +49,11 @@ impl Upkeep {
         self.add(dirs.into_iter().map(|dir| (at_ms, Doomed::Dir(dir))));
     }
 
+    /// Removes the files of segments that are not the log's any more, likewise.
+    pub(super) fn remove_segments_later(&self, segments: Vec<RetiredSegment>, at_ms: i64) {
+        self.add(segments.into_iter().map(|segment| (at_ms, Doomed::Segment(segment))));
+    }
+
     fn add(&self, doomed: impl Iterator<Item = (i64, Doomed)>) {
         self.state.lock().doomed.extend(doomed);
         self.wake.notify_one();
@@ -149,8 +154,7 @@ fn retain(partitions: &Partitions) {
         });
         if !retired.is_empty() {
             let at_ms = now_ms.saturating_add(settings.file_delete_delay_ms);
-            let doomed = retired.into_iter().map(|segment| (at_ms, Doomed::Segment(segment)));
-            partitions.disks.upkeep.add(doomed);
+            partitions.disks.upkeep.remove_segments_later(retired, at_ms);
         }
     }
 }

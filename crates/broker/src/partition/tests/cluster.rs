@@ -12,7 +12,9 @@ use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_metadata::record::{BrokerChange, RegisterBroker};
 use ottla_metadata::{Batch, ConfigResource, Delta, Endpoint, FenceCause, Image, Record};
 use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicIdPartition, TopicName};
-use ottla_protocol::record::{Compression, ProducerFields, RecordBatchBuilder, decode_records};
+use ottla_protocol::record::{
+    Compression, ProducerFields, RecordBatchBuilder, batches, decode_records,
+};
 use ottla_rpc::Connections;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -126,9 +128,14 @@ impl Cluster {
         self.dir.path().join(broker.to_string())
     }
 
-    /// Brings a broker up under `epoch`, with settings beyond the defaults.
+    /// Brings a broker up under `epoch`.
     pub(super) async fn start(&self, broker_id: BrokerId, epoch: i64) -> Broker {
-        let config = node_config(broker_id, &self.log_dir(broker_id));
+        self.start_with(broker_id, epoch, "").await
+    }
+
+    /// The same, with these settings.
+    pub(super) async fn start_with(&self, broker_id: BrokerId, epoch: i64, more: &str) -> Broker {
+        let config = node_config(broker_id, &self.log_dir(broker_id), more);
         let options = PartitionsOptions {
             config: Arc::new(config),
             incarnation_id: KafkaUuid::from_bytes([broker_id as u8; 16]),
@@ -232,9 +239,9 @@ impl Cluster {
     }
 }
 
-fn node_config(broker_id: BrokerId, log_dir: &Path) -> NodeConfig {
+fn node_config(broker_id: BrokerId, log_dir: &Path, more: &str) -> NodeConfig {
     let text = format!(
-        "node.id={broker_id}\nlog.dirs={}\nreplica.lag.time.max.ms=1000\n",
+        "node.id={broker_id}\nlog.dirs={}\nreplica.lag.time.max.ms=1000\n{more}",
         log_dir.display()
     );
     let properties = Properties::parse(&text).expect("well-formed");
@@ -270,6 +277,41 @@ pub(super) async fn produce(
     tokio::time::timeout(Duration::from_secs(10), group.completed()).await.expect("an outcome");
     let outcome = group.outcomes().pop().flatten().expect("completed");
     Ok((appended, outcome))
+}
+
+/// Everything that may be read of a compacted log: offset, key and value.
+pub(super) fn read_keys(partition: &Partition) -> Vec<(i64, String, String)> {
+    let mut found = Vec::new();
+    let mut offset = 0;
+    loop {
+        let request = ReadRequest {
+            offset,
+            max_bytes: 1 << 20,
+            at_least_one: true,
+            current_leader_epoch: None,
+            last_fetched_epoch: None,
+            isolation: Isolation::ReadUncommitted,
+        };
+        let read = partition.read(request).expect("readable");
+        let Some(last) = batches(&read.records).filter_map(Result::ok).last() else { return found };
+        offset = last.header.next_offset();
+        let text = |bytes: &Option<Bytes>| {
+            String::from_utf8_lossy(bytes.as_deref().unwrap_or(b"-")).into_owned()
+        };
+        let records = decode_records(&read.records).expect("well-formed");
+        found.extend(records.iter().map(|it| (it.offset, text(&it.key), text(&it.value))));
+    }
+}
+
+/// A batch of one record with a key; idempotent if `sequence` is given.
+pub(super) fn keyed(key: &str, value: Option<&str>, sequence: Option<i32>) -> Bytes {
+    let mut builder = RecordBatchBuilder::new(Compression::None);
+    if let Some(base_sequence) = sequence {
+        builder =
+            builder.producer(ProducerFields { producer_id: 9, producer_epoch: 0, base_sequence });
+    }
+    builder.append(now_ms(), Some(key.as_bytes()), value.map(str::as_bytes), &[]);
+    builder.build().expect("small")
 }
 
 /// Everything that may be read, as text.

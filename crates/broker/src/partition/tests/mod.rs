@@ -1,6 +1,7 @@
 //! Replicas with their logs, flushers and streams.
 
 mod cluster;
+mod compaction;
 
 use std::sync::Arc;
 use std::time::Duration;
