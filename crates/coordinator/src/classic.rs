@@ -14,9 +14,6 @@ mod rebalance;
 mod sync;
 mod view;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use ottla_protocol::ErrorCode;

@@ -6,9 +6,6 @@ mod expiry;
 mod fetch;
 mod store;
 
-#[cfg(test)]
-mod tests;
-
 use ottla_metadata::{Image, Topic};
 use ottla_protocol::ids::{KafkaUuid, PartitionIndex};
 

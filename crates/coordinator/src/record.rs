@@ -6,9 +6,6 @@ mod key;
 mod offset;
 mod wire;
 
-#[cfg(test)]
-mod tests;
-
 use bytes::Bytes;
 use ottla_protocol::ids::{PartitionIndex, TopicName};
 

@@ -50,8 +50,12 @@ impl Live {
         cx.timers.set(timer(&self.name, Timer::Join), at_ms);
     }
 
+    /// Goes on if nobody is left to wait for; a group that was empty waits for more, unless it is again.
     pub(super) fn complete_join_if_all(&mut self, cx: &mut Context) {
-        if self.phase == (Phase::PreparingRebalance { initial: None }) && self.all_joined() {
+        if let Phase::PreparingRebalance { initial } = self.phase
+            && self.all_joined()
+            && (initial.is_none() || self.members.is_empty())
+        {
             self.complete_join(cx);
         }
     }

@@ -60,11 +60,6 @@ impl Offsets {
         })
     }
 
-    /// Groups that have committed offsets.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = &GroupName> {
-        self.committed.keys()
-    }
-
     /// A group's offsets with the changes that are on their way.
     pub(crate) fn planned_of(
         &self,

@@ -26,15 +26,9 @@ pub struct OffsetValue {
 const WHAT: &str = "OffsetCommitValue";
 
 impl OffsetValue {
-    /// As Kafka does: version 1 if it has an expiry time, 4 if it has a topic id, else 3.
+    /// As Kafka does: in version 1 if it has an expiry time, else in version 4.
     pub(super) fn encode(&self) -> Bytes {
-        let version = if self.expire_timestamp_ms != -1 {
-            1
-        } else if self.topic_id == KafkaUuid::ZERO {
-            3
-        } else {
-            4
-        };
+        let version = if self.expire_timestamp_ms == -1 { 4 } else { 1 };
         let mut writer = Writer::new(version, version >= 4);
         writer.i64(self.offset);
         if version >= 3 {
@@ -45,7 +39,8 @@ impl OffsetValue {
         if version == 1 {
             writer.i64(self.expire_timestamp_ms);
         }
-        writer.tags((version >= 4).then_some(|field: &mut Writer| field.uuid(self.topic_id)));
+        let has_id = self.topic_id != KafkaUuid::ZERO;
+        writer.tags(has_id.then_some(|field: &mut Writer| field.uuid(self.topic_id)));
         writer.finish()
     }
 
