@@ -124,6 +124,14 @@ impl Given {
         self.found.iter().filter(move |(found, _)| *found == name).filter_map(|(_, v)| v.as_deref())
     }
 
+    /// The values of some options, in the order of the command line; a flag has none.
+    pub(crate) fn in_order<'a>(
+        &'a self,
+        names: &'a [&str],
+    ) -> impl Iterator<Item = Option<&'a str>> {
+        self.found.iter().filter(|(found, _)| names.contains(found)).map(|(_, v)| v.as_deref())
+    }
+
     /// The value of an option that may be given once.
     pub(crate) fn one(&self, name: &'static str) -> Result<Option<&str>, OptionError> {
         let mut values = self.all(name);

@@ -10,19 +10,23 @@ mod jopt;
 mod json_file;
 pub mod kafka_broker_api_versions;
 pub mod kafka_cluster;
+pub mod kafka_configs;
 pub mod kafka_console_consumer;
 pub mod kafka_console_producer;
 pub mod kafka_consumer_groups;
 pub mod kafka_delete_records;
 pub mod kafka_dump_log;
+pub mod kafka_features;
 pub mod kafka_get_offsets;
 pub mod kafka_groups;
 pub mod kafka_leader_election;
 pub mod kafka_log_dirs;
 pub mod kafka_metadata_quorum;
 pub mod kafka_reassign_partitions;
+pub mod kafka_storage;
 pub mod kafka_topics;
 mod properties;
+mod releases;
 mod session;
 mod thrown;
 pub mod verify;
@@ -54,17 +58,20 @@ const fn tool(
 pub const TOOLS: &[Tool] = &[
     tool("kafka-broker-api-versions", "List the requests that each broker serves", kafka_broker_api_versions::main),
     tool("kafka-cluster", "The cluster's id, its brokers, the end of a registration", kafka_cluster::main),
+    tool("kafka-configs", "Describe and change the settings of topics, brokers, groups, …", kafka_configs::main),
     tool("kafka-console-consumer", "Print records", kafka_console_consumer::main),
     tool("kafka-console-producer", "Send the lines of the standard input", kafka_console_producer::main),
     tool("kafka-consumer-groups", "List, describe and delete groups, reset and delete their offsets", kafka_consumer_groups::main),
     tool("kafka-delete-records", "Delete the records before an offset", kafka_delete_records::main),
     tool("kafka-dump-log", "Print the files of a partition", kafka_dump_log::main),
+    tool("kafka-features", "Show feature levels of the cluster and of releases", kafka_features::main),
     tool("kafka-get-offsets", "Print where partitions begin, end, or were at a time", kafka_get_offsets::main),
     tool("kafka-groups", "List groups of all kinds", kafka_groups::main),
     tool("kafka-leader-election", "Elect preferred leaders, or any live replica", kafka_leader_election::main),
     tool("kafka-log-dirs", "Print what the log directories hold", kafka_log_dirs::main),
     tool("kafka-metadata-quorum", "Describe the controllers", kafka_metadata_quorum::main),
     tool("kafka-reassign-partitions", "Move partitions between brokers and log directories", kafka_reassign_partitions::main),
+    tool("kafka-storage", "Show what is in a node's log directories", kafka_storage::main),
     tool("kafka-topics", "Create, list, describe, alter and delete topics", kafka_topics::main),
     tool("verify", "Produce with acks=all, read back, count what was lost or doubled", verify::main),
 ];

@@ -6,8 +6,10 @@
 
 mod cluster;
 mod configs;
+mod features;
 mod groups;
 mod offsets;
+mod quotas;
 mod reassignments;
 mod topics;
 
@@ -17,14 +19,16 @@ use ottla_protocol::StrBytes;
 use ottla_protocol::messages;
 
 pub use cluster::{Cluster, ClusterNode, ElectionType, Quorum, QuorumEndpoint, QuorumReplica};
-pub use configs::{AlterOperation, ConfigEntry, ConfigResource, ConfigSource, ResourceType};
+pub use configs::{
+    AlterOperation, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ResourceType,
+};
+pub use features::{Feature, Features, UpgradeType};
 pub use groups::{GroupDescription, GroupListing, GroupMember, GroupState, GroupType};
 pub(crate) use offsets::list_offsets_at;
 pub use offsets::{DeletedRecords, ListedOffset, OffsetSpec};
+pub use quotas::{QuotaEntity, QuotaMatch, ScramUser};
 pub use reassignments::{LogDir, LogDirReplica, Reassignment, ReplicaEnd};
-pub use topics::{
-    NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing,
-};
+pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing};
 
 use crate::client::Client;
 use crate::error::{ApiError, ClientError};

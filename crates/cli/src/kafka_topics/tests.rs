@@ -142,6 +142,7 @@ fn described(name: &str, id: &str, partitions: Vec<PartitionDescription>) -> Des
         source,
         sensitive: false,
         read_only: false,
+        synonyms: Vec::new(),
     };
     Described {
         topic: TopicDescription {

@@ -1,12 +1,17 @@
-//! Configs of topics and brokers.
+//! Configs of topics, brokers, loggers, groups and subscriptions to clients' metrics.
 
 use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use ottla_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsSynonym,
+};
 use ottla_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
-use ottla_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use ottla_protocol::messages::{
+    DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+};
 
-use super::{Admin, Outcome, missing, outcome, text};
+use super::{Admin, Outcome, missing, outcome, text, whole};
 use crate::client::Target;
 use crate::error::ClientError;
 
@@ -18,6 +23,12 @@ pub enum ResourceType {
     Topic = 2,
     /// A broker by id; the empty name is the default of all brokers.
     Broker = 4,
+    /// A broker's loggers, by its id.
+    BrokerLogger = 8,
+    /// A subscription to clients' metrics by name.
+    ClientMetrics = 16,
+    /// A group by name.
+    Group = 32,
 }
 
 /// A thing with configs.
@@ -39,7 +50,7 @@ impl ConfigResource {
     /// Where a request about it goes: a broker's own configs are known to that broker only.
     fn target(&self) -> Target {
         match (self.kind, self.name.parse()) {
-            (ResourceType::Broker, Ok(id)) => Target::Node(id),
+            (ResourceType::Broker | ResourceType::BrokerLogger, Ok(id)) => Target::Node(id),
             _ => Target::Any,
         }
     }
@@ -58,6 +69,12 @@ pub enum ConfigSource {
     StaticBroker,
     /// Nobody set it.
     Default,
+    /// The level of a logger.
+    DynamicBrokerLogger,
+    /// Set on the subscription to clients' metrics.
+    DynamicClientMetrics,
+    /// Set on the group.
+    DynamicGroup,
     /// A source of other kinds of resources.
     Other(i8),
 }
@@ -70,9 +87,41 @@ impl From<i8> for ConfigSource {
             3 => Self::DynamicDefaultBroker,
             4 => Self::StaticBroker,
             5 => Self::Default,
+            6 => Self::DynamicBrokerLogger,
+            7 => Self::DynamicClientMetrics,
+            8 => Self::DynamicGroup,
             other => Self::Other(other),
         }
     }
+}
+
+impl ConfigSource {
+    /// Kafka's name for it, as its tools print it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
+            Self::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+            Self::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+            Self::StaticBroker => "STATIC_BROKER_CONFIG",
+            Self::Default => "DEFAULT_CONFIG",
+            Self::DynamicBrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
+            Self::DynamicClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+            Self::DynamicGroup => "DYNAMIC_GROUP_CONFIG",
+            Self::Other(_) => "UNKNOWN",
+        }
+    }
+}
+
+/// One place where a config's value stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigSynonym {
+    /// The key as it is called there.
+    pub name: String,
+    /// The value there; `None` when it is sensitive.
+    pub value: Option<String>,
+    /// Where that is.
+    pub source: ConfigSource,
 }
 
 /// One config.
@@ -88,6 +137,8 @@ pub struct ConfigEntry {
     pub sensitive: bool,
     /// Whether it can only be set in the broker's file.
     pub read_only: bool,
+    /// Everywhere a value stands, the one in force first, if that was asked for.
+    pub synonyms: Vec<ConfigSynonym>,
 }
 
 /// A change of one config.
@@ -103,11 +154,53 @@ pub enum AlterOperation {
     Subtract(String, String),
 }
 
+fn entry(config: &DescribeConfigsResourceResult) -> ConfigEntry {
+    let synonym = |place: &DescribeConfigsSynonym| ConfigSynonym {
+        name: place.name.to_string(),
+        value: place.value.as_ref().map(ToString::to_string),
+        source: place.source.into(),
+    };
+    ConfigEntry {
+        name: config.name.to_string(),
+        value: config.value.as_ref().map(ToString::to_string),
+        source: config.config_source.into(),
+        sensitive: config.is_sensitive,
+        read_only: config.read_only,
+        synonyms: config.synonyms.iter().map(synonym).collect(),
+    }
+}
+
 impl Admin {
+    /// The names of all resources of a kind that have configs.
+    pub async fn list_config_resources(
+        &self,
+        kind: ResourceType,
+    ) -> Result<Vec<String>, ClientError> {
+        // Version 0 knows subscriptions only.
+        let build = |version: i16| match version {
+            0 => ListConfigResourcesRequest::default(),
+            _ => ListConfigResourcesRequest::default().with_resource_types(vec![kind as i8]),
+        };
+        let (_, response) = self.client.request_with(Target::Any, build).await?;
+        whole(response.error_code, None)?;
+        let of_kind = response.config_resources.iter().filter(|it| it.resource_type == kind as i8);
+        Ok(of_kind.map(|it| it.resource_name.to_string()).collect())
+    }
+
     /// The configs of some resources, each in the broker's order.
     pub async fn describe_configs(
         &self,
         resources: &[ConfigResource],
+    ) -> Result<Vec<Outcome<Vec<ConfigEntry>>>, ClientError> {
+        self.describe_configs_with(resources, false).await
+    }
+
+    /// The configs of some resources, each in the broker's order, with or without every place where a
+    /// value stands.
+    pub async fn describe_configs_with(
+        &self,
+        resources: &[ConfigResource],
+        synonyms: bool,
     ) -> Result<Vec<Outcome<Vec<ConfigEntry>>>, ClientError> {
         // Resources of different brokers need different requests; the usual case is one request.
         let mut outcomes = Vec::with_capacity(resources.len());
@@ -119,8 +212,9 @@ impl Admin {
                     .with_resource_name(text(&resource.name))
                     .with_configuration_keys(None)
             };
-            let request =
-                DescribeConfigsRequest::default().with_resources(run.iter().map(wire).collect());
+            let request = DescribeConfigsRequest::default()
+                .with_resources(run.iter().map(wire).collect())
+                .with_include_synonyms(synonyms);
             let response = self.client.request(target, &request).await?;
             outcomes.extend(run.iter().map(|resource| {
                 let found = response.results.iter().find(|result| {
@@ -128,17 +222,7 @@ impl Admin {
                         && result.resource_name.as_str() == resource.name
                 });
                 let result = found.ok_or_else(missing)?;
-                let entries = result
-                    .configs
-                    .iter()
-                    .map(|config| ConfigEntry {
-                        name: config.name.to_string(),
-                        value: config.value.as_ref().map(|value| value.to_string()),
-                        source: config.config_source.into(),
-                        sensitive: config.is_sensitive,
-                        read_only: config.read_only,
-                    })
-                    .collect();
+                let entries = result.configs.iter().map(entry).collect();
                 outcome(result.error_code, result.error_message.as_ref(), entries)
             }));
         }

@@ -1,0 +1,166 @@
+//! `kafka-configs`: describe and change the configs of topics, brokers, loggers, groups, subscriptions to
+//! clients' metrics, and the quotas of users, clients and addresses.
+//!
+//! Everything that goes wrong is said on stderr.
+
+mod added;
+mod alter;
+mod describe;
+mod entity;
+mod options;
+mod quotas;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use ottla_client::{Admin, ApiError, ClientError};
+
+use crate::console::{self, complain};
+use crate::exceptions::{Failure, exception_name};
+use crate::jopt::{self, Given};
+use crate::properties::{Properties, read_file};
+use crate::session;
+use crate::thrown::{self, Thrown};
+use entity::{Entities, EntityType};
+use options::{Misuse, OPTIONS};
+
+/// Runs the tool with the arguments behind its name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let given = match jopt::parse(OPTIONS, &args) {
+        Ok(given) => given,
+        Err(error) => return said(&error.to_string()),
+    };
+    let entities = match options::check(&given, args.is_empty()) {
+        Ok(entities) => entities,
+        Err(Misuse::Usage(message)) => return console::usage_error(&message, OPTIONS),
+        Err(Misuse::Said(message)) => return said(&message),
+        Err(Misuse::Version) => return console::version(),
+    };
+    let code = async {
+        match execute(&given, &entities).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Stop::Said(message)) => said(&message),
+            Err(Stop::Thrown(thrown)) => {
+                let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+                let args = args.join(" ");
+                complain(&format!("Error while executing config command with args '{args}'"));
+                complain(thrown.trace().trim_end());
+                ExitCode::FAILURE
+            }
+        }
+    };
+    session::run(code)
+}
+
+fn said(message: &str) -> ExitCode {
+    complain(message);
+    ExitCode::FAILURE
+}
+
+/// Why the tool ends early.
+#[derive(Debug, PartialEq, Eq)]
+enum Stop {
+    /// In one line.
+    Said(String),
+    /// With an exception.
+    Thrown(Thrown),
+}
+
+impl From<Thrown> for Stop {
+    fn from(thrown: Thrown) -> Self {
+        Self::Thrown(thrown)
+    }
+}
+
+impl From<jopt::OptionError> for Stop {
+    fn from(error: jopt::OptionError) -> Self {
+        Self::Said(error.to_string())
+    }
+}
+
+async fn execute(given: &Given, entities: &Entities) -> Result<(), Stop> {
+    let properties = match given.one("command-config")? {
+        Some(path) => read_file(path).map_err(Thrown::from)?,
+        None => Properties::new(),
+    };
+    let options = thrown::options("adminclient-1", &properties)?;
+    let alters = given.has("alter");
+    if alters && entities.types.len() != entities.names.len() {
+        return Err(Stop::Said(
+            "An entity name must be specified for every entity type".to_owned(),
+        ));
+    }
+    let changes = if alters { Some(added::changes(given)?) } else { None };
+    if let Some(changes) = &changes {
+        quotas::check(entities, changes)?;
+    }
+    if given.has("bootstrap-controller") {
+        return Err(at_controller(entities));
+    }
+    let bootstrap = given.one("bootstrap-server")?.unwrap_or_default();
+    let first_call = entities.first_call(alters, given.has("all"));
+    let client = session::connect(bootstrap, options, "AdminClient clientId=adminclient-1")
+        .await
+        .map_err(|error| Thrown::unreached(&error, first_call))?;
+    let admin = Admin::new(client);
+    match changes {
+        Some(changes) => alter::alter(&admin, entities, &changes).await,
+        None => describe::describe(&admin, entities, given.has("all")).await,
+    }
+}
+
+/// Kafka's controllers answer for brokers only; ours answer no Kafka request at all.
+fn at_controller(entities: &Entities) -> Stop {
+    let (code, message) = match entities.first() {
+        EntityType::Brokers | EntityType::BrokerLoggers => {
+            let message = "Ottla's controllers do not speak Kafka's protocol: use --bootstrap-server \
+                           with a broker's address.";
+            return Stop::Said(message.to_owned());
+        }
+        _ => (
+            "UnsupportedEndpointTypeException",
+            "This Admin API is not yet supported when communicating directly with the controller \
+             quorum.",
+        ),
+    };
+    let failure = Failure::new(&format!("org.apache.kafka.common.errors.{code}"), message);
+    Thrown::execution(failure).into()
+}
+
+/// A call that failed as a whole.
+fn failed(error: &ClientError, call: &str) -> Stop {
+    let failure = match error {
+        ClientError::Api(error) => return refused(error),
+        ClientError::UnknownNode(_) => Failure::new(
+            "org.apache.kafka.common.errors.TimeoutException",
+            format!("Timed out waiting for a node assignment. Call: {call}"),
+        ),
+        ClientError::Unsupported { api, .. } => Failure::new(
+            "org.apache.kafka.common.errors.UnsupportedVersionException",
+            format!("The node does not support {}", shouted(&format!("{api:?}"))),
+        ),
+        error => Failure::of_client(error, call),
+    };
+    Thrown::execution(failure).into()
+}
+
+/// What the cluster refused.
+fn refused(error: &ApiError) -> Stop {
+    let class = format!("org.apache.kafka.common.errors.{}", exception_name(error.error_code()));
+    Thrown::execution(Failure::new(&class, error.to_string())).into()
+}
+
+/// `DescribeClientQuotas` as `DESCRIBE_CLIENT_QUOTAS`.
+fn shouted(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.extend(letter.to_uppercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
