@@ -7,7 +7,7 @@ const [bootstrap, groupId, topic] = process.argv.slice(2);
 const kafka = new Kafka({
   clientId: 'member',
   brokers: bootstrap.split(','),
-  logLevel: logLevel.ERROR,
+  logLevel: logLevel.NOTHING,
   retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 1000 },
 });
 const tell = (name, more) => console.log(JSON.stringify({ name, ...more }));

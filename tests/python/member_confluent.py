@@ -21,6 +21,7 @@ consumer = Consumer(
         "group.id": group,
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
+        "log_level": 0,
     }
     | settings
 )

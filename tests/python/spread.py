@@ -25,7 +25,12 @@ def delivered(error, message):
         print(f"not delivered: {error}", file=sys.stderr)
 
 
-producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True})
+producer = Producer({
+    "bootstrap.servers": bootstrap,
+    "acks": "all",
+    "enable.idempotence": True,
+    "log_level": 0,
+})
 start = time.monotonic()
 sequence = 0
 while not ended.is_set():
