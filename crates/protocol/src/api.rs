@@ -65,6 +65,7 @@ pub const TABLE: &[ApiRow] = &[
     row_of(ApiKey::ListPartitionReassignments, 0, 0),
     row_of(ApiKey::OffsetDelete, 0, 0),
     row_of(ApiKey::DescribeQuorum, 0, 2),
+    row_of(ApiKey::UpdateFeatures, 0, 2),
     row_of(ApiKey::DescribeCluster, 0, 2),
     row_of(ApiKey::DescribeProducers, 0, 0),
     row_of(ApiKey::UnregisterBroker, 0, 0),

@@ -3,14 +3,21 @@
 use ottla_protocol::ErrorCode;
 use ottla_protocol::api::{ApiKey, ApiRow, TABLE};
 use ottla_protocol::frame::{self, RequestHeader};
-use ottla_protocol::messages::api_versions_response::ApiVersion;
+use ottla_protocol::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
-use super::Context;
+use super::features::{self, FEATURES, Feature};
+use super::{Context, text};
 use crate::net::connection::{Refused, Reply};
 
 /// From this version on clients say which software they are.
 const NAMES_SOFTWARE: i16 = 3;
+/// From this version on the answer has features.
+const WITH_FEATURES: i16 = 3;
+/// From this version on the features may begin with level 0.
+const WITH_LEVEL_0: i16 = 4;
 
 pub(super) fn handle(context: &Context, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     if context.version >= NAMES_SOFTWARE
@@ -19,7 +26,34 @@ pub(super) fn handle(context: &Context, request: &ApiVersionsRequest) -> ApiVers
     {
         return ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code());
     }
-    ApiVersionsResponse::default().with_api_keys(TABLE.iter().map(announced).collect())
+    let response =
+        ApiVersionsResponse::default().with_api_keys(TABLE.iter().map(announced).collect());
+    if context.version >= WITH_FEATURES {
+        with_features(response, context.version)
+    } else {
+        response
+    }
+}
+
+/// Features that begin with level 0 confuse clients before version 4 (KAFKA-17492).
+fn with_features(response: ApiVersionsResponse, version: i16) -> ApiVersionsResponse {
+    let told = |feature: &&Feature| feature.min > 0 || version >= WITH_LEVEL_0;
+    let supported = FEATURES.iter().filter(told).map(|feature| {
+        SupportedFeatureKey::default()
+            .with_name(text(feature.name))
+            .with_min_version(feature.min)
+            .with_max_version(feature.max)
+    });
+    let finalized = FEATURES.iter().filter(|feature| feature.level > 0).map(|feature| {
+        FinalizedFeatureKey::default()
+            .with_name(text(feature.name))
+            .with_min_version_level(feature.level)
+            .with_max_version_level(feature.level)
+    });
+    response
+        .with_supported_features(supported.collect())
+        .with_finalized_features_epoch(features::EPOCH)
+        .with_finalized_features(finalized.collect())
 }
 
 /// The answer to a version that is not served: in version 0, naming the versions of ApiVersions itself,

@@ -16,7 +16,7 @@ use super::{
     describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
     join_group, leave_group, list_config_resources, list_groups, list_offsets,
     list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group, unregister_broker,
+    offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
 };
 use crate::net::connection::{Handler, Refused, Reply};
 use crate::net::listener::Accept;
@@ -165,6 +165,9 @@ impl Handler for KafkaConnection {
             }
             ApiKey::UnregisterBroker => {
                 call.later(|request| unregister_broker::handle(context, request))
+            }
+            ApiKey::UpdateFeatures => {
+                call.now(|request| update_features::handle(&context, request))
             }
             key => Err(Refused(format!("{key:?} is in the API table, but has no handler"))),
         }

@@ -23,6 +23,7 @@ mod describe_topic_partitions;
 pub(crate) mod dispatch;
 mod elect_leaders;
 mod error;
+mod features;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
@@ -43,6 +44,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 mod unregister_broker;
+mod update_features;
 
 use std::net::IpAddr;
 use std::sync::Arc;
