@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ottla_metadata::plan::malformed_topic_name;
 use ottla_metadata::proposal::{CreateTopics, NewTopic};
 use ottla_metadata::{Image, Proposal, Reply, Topic};
 use ottla_protocol::ErrorCode;
@@ -17,6 +18,7 @@ use tokio::time::{sleep, timeout_at};
 
 use super::lookup::{self, PartitionView};
 use super::{Context, admin_deadline, text};
+use crate::coordinator::OFFSETS_TOPIC;
 
 /// Before this version an empty list means every topic.
 const EMPTY_IS_NONE: i16 = 1;
@@ -110,10 +112,15 @@ async fn create_missing(
         let names = wanted.iter().filter(|topic| topic.topic_id.is_nil());
         let names = names.filter_map(|topic| topic.name.as_deref());
         names
-            .filter(|name| image.topic_by_name(name).is_none())
+            .filter(|name| image.topic_by_name(name).is_none() && !lookup::is_internal(name))
             .map(|name| Arc::from(name.as_str()))
             .collect()
     };
+    // An internal topic has a shape of its own.
+    if wanted.iter().any(|topic| topic.name.as_deref().is_some_and(|name| **name == *OFFSETS_TOPIC))
+    {
+        context.broker.coordinator.ensure_topic(&context.broker.link).await;
+    }
     missing.sort_unstable();
     missing.dedup();
     missing.truncate(MAX_CREATED);
@@ -160,7 +167,13 @@ fn named(
     match lookup::topic(image, by_id, name, KafkaUuid(wanted.topic_id)) {
         Ok(topic) => known(context, image, topic),
         Err(code) => {
-            let code = not_created.get(name).copied().unwrap_or(code);
+            let code = match not_created.get(name) {
+                Some(code) => *code,
+                None if !by_id && malformed_topic_name(name).is_some() => {
+                    ErrorCode::InvalidTopicException
+                }
+                None => code,
+            };
             let mut unknown = MetadataResponseTopic::default()
                 .with_error_code(code.code())
                 .with_topic_id(wanted.topic_id)
