@@ -204,15 +204,15 @@ fn topics_are_described_as_kafka_does() {
 fn brokers_are_described_with_secrets_hidden() {
     let file = settings(&[
         ("node.id", "3"),
-        ("ssl.key.password", "secret"),
-        ("no.such", "secret too"),
+        ("ssl.key.password", "hush"),
+        ("no.such", "hush too"),
         ("log.retention.hours", "2"),
     ]);
     let cluster = settings(&[("message.max.bytes", "2000000")]);
     let layers = Layers { cluster: Some(&cluster), file: Some(&file), ..Layers::default() };
     let described = describe_broker(&layers);
     assert!(described.is_sorted_by(|a, b| a.name < b.name));
-    assert!(!format!("{described:?}").contains("secret"));
+    assert!(!format!("{described:?}").contains("hush"));
 
     let id = named(&described, "node.id");
     assert_eq!(

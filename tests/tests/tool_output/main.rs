@@ -37,6 +37,10 @@ macro_rules! tools {
 }
 
 tools! {
+    console_consumer "kafka-console-consumer",
+    consumer_groups "kafka-consumer-groups",
+    configs "kafka-configs",
+    groups "kafka-groups",
     topics "kafka-topics",
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn handle_incremental(
     let responses = outcomes.into_iter().map(|(kind, name, outcome)| {
         let response = AlteredResource::default().with_resource_type(kind).with_resource_name(name);
         match outcome {
-            Ok(()) => response,
+            Ok(()) => response.with_error_message(None),
             Err(refusal) => response
                 .with_error_code(refusal.code.code())
                 .with_error_message(Some(text(&refusal.message))),
@@ -66,7 +66,7 @@ pub(super) async fn handle_replacing(
         let response =
             ReplacedResource::default().with_resource_type(kind).with_resource_name(name);
         match outcome {
-            Ok(()) => response,
+            Ok(()) => response.with_error_message(None),
             Err(refusal) => response
                 .with_error_code(refusal.code.code())
                 .with_error_message(Some(text(&refusal.message))),

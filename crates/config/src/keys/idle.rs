@@ -6,6 +6,20 @@ use super::{Bounds, Key, Kind};
 /// Sorted by name.
 pub(super) const KEYS: &[Key] = &[
     Key::idle(
+        "add.partitions.to.txn.retry.backoff.max.ms",
+        Kind::Int,
+        "The longest pause before a partition is added to a transaction again.",
+    )
+    .default("100")
+    .at_least(0),
+    Key::idle(
+        "add.partitions.to.txn.retry.backoff.ms",
+        Kind::Int,
+        "The first pause before a partition is added to a transaction again.",
+    )
+    .default("20")
+    .at_least(1),
+    Key::idle(
         "alter.config.policy.class.name",
         Kind::Class,
         "A plugin that judges changes of configuration.",
@@ -295,4 +309,24 @@ pub(super) const KEYS: &[Key] = &[
         "The most bytes of metrics that a client may push at once.",
     )
     .default("1048576"),
+    Key::idle(
+        "transaction.partition.verification.enable",
+        Kind::Boolean,
+        "Whether writes of a transaction are checked against its partitions.",
+    )
+    .default("true")
+    .cluster_wide(),
+    Key::idle(
+        "transaction.state.log.load.buffer.size",
+        Kind::Int,
+        "How much of the transactions' state is read at once.",
+    )
+    .default("5242880")
+    .at_least(1),
+    Key::idle(
+        "transaction.two.phase.commit.enable",
+        Kind::Boolean,
+        "Whether transactions may be prepared by somebody else.",
+    )
+    .default("false"),
 ];

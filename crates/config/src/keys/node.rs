@@ -50,7 +50,8 @@ pub(super) const KEYS: &[Key] = &[
         Kind::List,
         "Where brokers find the controllers: `host:port` between commas. A \
          controller needs `controller.quorum.voters`, unless it is the only one.",
-    ),
+    )
+    .default(""),
     Key::node(
         "controller.quorum.election.backoff.max.ms",
         Kind::Int,
@@ -108,7 +109,8 @@ pub(super) const KEYS: &[Key] = &[
         Kind::List,
         "The controllers: `id@host:port` between commas, the same on every node. \
          Where nobody sets it: this node alone.",
-    ),
+    )
+    .default(""),
     Key::node(
         "inter.broker.listener.name",
         Kind::Text,
