@@ -208,7 +208,8 @@ fn uniform_evens_out_mixed_subscriptions() {
     assert_eq!(group.sizes(), [5, 4]);
     let mut next = group.clone().join("c", &[2]);
     next.assign(Assignor::Uniform);
-    assert_eq!(next.sizes(), [3, 3, 3]);
+    // No single move narrows a gap any more: 4 to 3 in topic 1, 3 to 2 in topic 2.
+    assert_eq!(next.sizes(), [4, 3, 2]);
 }
 
 #[test]

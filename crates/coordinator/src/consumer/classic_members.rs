@@ -61,6 +61,16 @@ pub(super) fn join(
             "Malformed embedded consumer protocol in subscription deserialization.",
         ));
     };
+    // It was a member once: what it still has may be another's by now.
+    if instance_id.is_none()
+        && draft.group().member(&id).is_none()
+        && !subscription.owned.is_empty()
+    {
+        return Err(GroupError::UnknownMemberId(format!(
+            "Member {id} is not a member of group {} and must abandon all its partitions.",
+            draft.name
+        )));
+    }
     let mut takes_over = None;
     if let Some(instance_id) = instance_id {
         if is_new {

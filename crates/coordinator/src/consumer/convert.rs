@@ -64,7 +64,12 @@ pub(super) fn downgrade(draft: &mut Draft, rebalance: bool) {
     let protocol_type = PROTOCOL_TYPE.into();
     let (epoch, now_ms) = (group.epoch(), draft.now_ms);
     let live = Live::stable(&draft.name, epoch, &protocol_type, None, None, now_ms, members);
-    let value = Some(live.value(|member| member.assignment.clone()));
+    let mut value = live.value(|member| member.assignment.clone());
+    if rebalance {
+        // Whoever loads this knows that the generation was never complete.
+        value.leader = None;
+    }
+    let value = Some(value);
     let mut records = group.tombstones(&draft.name);
     records.push(Record::ClassicGroup { group: Arc::clone(&draft.name), value });
     draft.write_unseen(records);

@@ -17,7 +17,8 @@ pub(super) fn group_hash<'a>(image: &Image, topics: impl Iterator<Item = &'a str
     if bytes.is_empty() { 0 } else { xxh3(&bytes) }
 }
 
-fn topic_hash(image: &Image, topic: &Topic) -> i64 {
+/// The hash of one topic.
+pub(super) fn topic_hash(image: &Image, topic: &Topic) -> i64 {
     let mut bytes = vec![LAYOUT];
     let (high, low) = topic.id.0.as_u64_pair();
     bytes.extend_from_slice(&high.to_le_bytes());

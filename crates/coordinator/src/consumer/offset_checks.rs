@@ -63,10 +63,8 @@ impl ConsumerGroup {
             return Ok(());
         }
         let pending = &current.pending_revocation;
-        let got = current
-            .assigned
-            .epoch(topic, partition)
-            .or_else(|| pending.epoch(topic, partition));
+        let got =
+            current.assigned.epoch(topic, partition).or_else(|| pending.epoch(topic, partition));
         let why = match got {
             Some(got) if epoch >= got => return Ok(()),
             Some(got) => format!(

@@ -133,10 +133,12 @@ where
                 }
             }
         }
+        // Within an epoch the one before stays: the client may not have heard of this one yet.
+        let is_new = current.epoch != self.target_epoch;
         MemberAssignment {
             state,
             epoch: self.target_epoch,
-            previous_epoch: current.epoch,
+            previous_epoch: if is_new { current.epoch } else { current.previous_epoch },
             assigned: Arc::new(kept),
             pending_revocation: Arc::default(),
         }
