@@ -7,6 +7,8 @@ use crate::recording::Recorded;
 pub(crate) enum Step {
     /// A command line of ours, with its standard input.
     Run(String, String),
+    /// A command line of ours that runs beside the others.
+    Spawn(String),
     /// A file of the working folder.
     File(String, String),
     /// kill -9 of a node, and until the others know.
@@ -136,6 +138,7 @@ fn step(line: &str) -> Step {
             let (command, input) = rest.split_once(" <<< ").unwrap_or((rest, ""));
             Step::Run(command.to_owned(), unescaped(input))
         }
+        "spawn" => Step::Spawn(rest.to_owned()),
         "file" => {
             let (name, content) = rest.split_once(" = ").expect("file NAME = CONTENT");
             Step::File(name.to_owned(), unescaped(content))

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ottla_client::admin::{AlterOperation, ConfigResource, ResourceType};
@@ -28,6 +28,8 @@ pub(crate) struct Stage {
     ids: Vec<(String, String)>,
     dir: TempDir,
     runtime: tokio::runtime::Runtime,
+    /// Tools that run beside the others.
+    spawned: Vec<Child>,
     /// Jars of Apache Kafka, if its own tools are to be run.
     jars: Option<String>,
 }
@@ -41,7 +43,8 @@ impl Stage {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let jars = std::env::var("KAFKA_JARS").ok();
-        let mut stage = Self { nodes, ports, ids: Vec::new(), dir, runtime, jars };
+        let mut stage =
+            Self { nodes, ports, ids: Vec::new(), dir, runtime, spawned: Vec::new(), jars };
         for id in 1..=3 {
             stage.node(id).start();
         }
@@ -94,6 +97,12 @@ impl Stage {
                 let output = self.ours(line, stdin);
                 assert!(output.status.success(), "{line}: {}\n{}", output.out, output.err);
             }
+            Step::Spawn(line) => {
+                let mut command = self.our_tool(line);
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                let child = command.spawn();
+                self.spawned.push(child.expect("a tool in the background"));
+            }
             Step::Kill(id) => {
                 self.node(*id).kill();
                 let live = self.started();
@@ -143,10 +152,14 @@ impl Stage {
     }
 
     fn ours(&self, line: &str, stdin: &str) -> Output {
+        self.run(self.our_tool(line), stdin)
+    }
+
+    fn our_tool(&self, line: &str) -> Command {
         let words = words(&self.to_ours(line));
         let mut command = tool(words[0].trim_end_matches(".sh"));
         command.args(&words[1..]);
-        self.run(command, stdin)
+        command
     }
 
     fn run(&self, mut command: Command, stdin: &str) -> Output {
@@ -173,6 +186,15 @@ impl Stage {
             let place = self.ports.iter().position(|port| port == word)?;
             Some(RECORDED_PORTS[place])
         })
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for child in &mut self.spawned {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
