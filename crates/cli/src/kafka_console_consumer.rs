@@ -39,6 +39,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         }
         Err(Misuse::Version) => console::version(),
         Err(Misuse::Failed(failure)) => unknown_error(&failure),
+        Err(Misuse::NotConstructed(failure)) => not_constructed(&failure),
     }
 }
 
@@ -47,6 +48,14 @@ fn unknown_error(failure: &Failure) -> ExitCode {
     console::log("ERROR", "Unknown error when running consumer: ", CLASS);
     complain(&failure.thrown());
     ExitCode::FAILURE
+}
+
+/// No consumer could be made of what was given.
+fn not_constructed(cause: &Failure) -> ExitCode {
+    let class = "org.apache.kafka.common.KafkaException";
+    let code = unknown_error(&Failure::new(class, "Failed to construct kafka consumer"));
+    complain(&format!("Caused by: {}", cause.thrown()));
+    code
 }
 
 /// Why reading has ended.
@@ -68,12 +77,8 @@ async fn run(settings: Settings) -> ExitCode {
     let client = match Client::new(&settings.bootstrap, settings.client.clone()) {
         Ok(client) => client,
         Err(error) => {
-            console::log("ERROR", "Unknown error when running consumer: ", CLASS);
-            complain("org.apache.kafka.common.KafkaException: Failed to construct kafka consumer");
-            complain(&format!(
-                "Caused by: org.apache.kafka.common.config.ConfigException: {error}"
-            ));
-            return ExitCode::FAILURE;
+            let class = "org.apache.kafka.common.config.ConfigException";
+            return not_constructed(&Failure::new(class, error.to_string()));
         }
     };
     if settings.group.as_ref().is_some_and(|group| group.protocol == GroupProtocol::Classic) {

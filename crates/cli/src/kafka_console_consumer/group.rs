@@ -58,11 +58,10 @@ fn group_id(given: &Given, properties: &Properties) -> Result<Option<String>, Mi
     }
     let group = named.or(property);
     if group.as_ref().is_some_and(|group| group.trim().is_empty()) {
-        return Err(Failure::new(
+        return Err(Misuse::NotConstructed(Failure::new(
             "org.apache.kafka.common.errors.InvalidGroupIdException",
             "The configured group.id should not be an empty string or whitespace.",
-        )
-        .into());
+        )));
     }
     Ok(group)
 }

@@ -84,6 +84,8 @@ pub(super) enum Misuse {
     /// Said without the usage.
     Said(String),
     Failed(Failure),
+    /// No consumer can be made of this.
+    NotConstructed(Failure),
     Version,
 }
 

@@ -131,19 +131,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// As which it logs.
+    fn who(&self) -> String {
+        let group = self.settings.group.as_ref().map_or("null", |group| &group.group_id);
+        format!("Consumer clientId=console-consumer, groupId={group}")
+    }
+
     fn warn_while_unreachable(&mut self) {
         if !self.warned
             && self.client.metadata().nodes.is_empty()
             && self.started.elapsed() > Duration::from_secs(1)
         {
             self.warned = true;
-            let who = match &self.settings.group {
-                Some(group) => {
-                    format!("Consumer clientId=console-consumer, groupId={}", group.group_id)
-                }
-                None => "Consumer clientId=console-consumer, groupId=null".to_owned(),
-            };
-            session::warn_unreachable(&self.settings.bootstrap, &who);
+            session::warn_unreachable(&self.settings.bootstrap, &self.who());
         }
     }
 
@@ -152,6 +152,10 @@ impl<'a> Reader<'a> {
         let Topics::One(topic, None) = &self.settings.topics else { return None };
         match self.client.metadata().topic(topic) {
             Some(Err(error)) if error.error_code() == ErrorCode::InvalidTopicException => {
+                let who = self.who();
+                let message =
+                    format!("[{who}] Metadata response reported invalid topics [{topic}]");
+                console::log("ERROR", &message, "org.apache.kafka.clients.Metadata");
                 Some(invalid_topic(topic))
             }
             Some(Err(error)) if !error.is_retriable() => Some(error.into()),

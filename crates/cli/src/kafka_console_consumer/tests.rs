@@ -95,7 +95,7 @@ fn given(line: &str) -> Result<Settings, String> {
     let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
     settings(&args).map_err(|misuse| match misuse {
         Misuse::Usage(message) | Misuse::Said(message) => message,
-        Misuse::Failed(failure) => failure.thrown(),
+        Misuse::Failed(failure) | Misuse::NotConstructed(failure) => failure.thrown(),
         Misuse::Version => "version".to_owned(),
     })
 }
