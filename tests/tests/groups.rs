@@ -6,7 +6,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-use ottla_tests::{Cluster, Member, Story, Watch, Wire, foreign, run, tool, wait};
+use ottla_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use ottla_protocol::messages::{OffsetCommitRequest, OffsetFetchRequest};
+use ottla_protocol::{ErrorCode, StrBytes};
+use ottla_tests::{Builder, Cluster, Member, Story, Watch, Wire, foreign, run, tool, wait};
 
 const TOPIC: &str = "t";
 const PARTITIONS: i32 = 6;
@@ -107,7 +112,11 @@ struct Scene {
 
 impl Scene {
     async fn begin(kind: Kind) -> Self {
-        let cluster = Cluster::builder()
+        Self::begin_in(kind, Cluster::builder()).await
+    }
+
+    async fn begin_in(kind: Kind, builder: Builder) -> Self {
+        let cluster = builder
             .set("group.initial.rebalance.delay.ms", "500")
             .set("group.consumer.session.timeout.ms", "6000")
             .set("group.consumer.min.session.timeout.ms", "6000")
@@ -163,6 +172,11 @@ impl Scene {
 
     /// The node that coordinates the group.
     async fn coordinator(&mut self) -> i32 {
+        self.coordinator_other_than(-1).await
+    }
+
+    /// The node that coordinates the group instead of `before`.
+    async fn coordinator_other_than(&mut self, before: i32) -> i32 {
         let ports = self.cluster.ports();
         let group = self.kind.group();
         wait::until("the group has a coordinator", async || {
@@ -170,6 +184,7 @@ impl Scene {
                 let found = Wire::connect(*port).and_then(|mut it| it.find_coordinator(&group));
                 if let Ok(found) = found
                     && found.error_code == 0
+                    && found.node_id.0 != before
                 {
                     return Ok(found.node_id.0);
                 }
@@ -177,6 +192,44 @@ impl Scene {
             Err("nobody knows it")
         })
         .await
+    }
+
+    /// Does the node load the group at this moment?
+    fn is_loading(&mut self, id: i32) -> bool {
+        let group = StrBytes::from_string(self.kind.group());
+        let request = OffsetFetchRequest::default().with_group_id(group.into()).with_topics(None);
+        let port = self.cluster.node(id).port();
+        let answer = Wire::connect(port).and_then(|mut wire| wire.call(7, &request));
+        answer.is_ok_and(|it| it.error_code == ErrorCode::CoordinatorLoadInProgress.code())
+    }
+
+    /// Fills the group's partition of `__consumer_offsets`, so that loading it takes a while.
+    async fn make_loading_slow(&mut self) {
+        const WIDTH: i32 = 500;
+        let _ = self.coordinator().await;
+        let bootstrap = self.cluster.bootstrap();
+        let width = WIDTH.to_string();
+        let create = ["--create", "--topic", "wide", "--partitions", &width];
+        let create = [&["--bootstrap-server", &bootstrap][..], &create].concat();
+        let _ = run(tool("kafka-topics").args(create).args(["--replication-factor", "1"]), "");
+        let ports = self.cluster.ports();
+        let wanted = partition_of(&self.kind.group());
+        let beside = (0..).map(|n| format!("beside-{n}")).find(|it| partition_of(it) == wanted);
+        let group = beside.expect("there are many names");
+        for offset in 0..200 {
+            wait::until("a wide commit", async || {
+                let found = Wire::connect(ports[0])?.find_coordinator(&group)?;
+                let port = u16::try_from(found.port).map_err(std::io::Error::other)?;
+                let answer = Wire::connect(port)?.call(8, &wide_commit(&group, WIDTH, offset))?;
+                let codes = answer.topics.iter().flat_map(|topic| &topic.partitions);
+                let refused = codes.map(|it| it.error_code).find(|code| *code != 0);
+                match refused {
+                    None => Ok(()),
+                    Some(code) => Err(std::io::Error::other(format!("code {code}"))),
+                }
+            })
+            .await;
+        }
     }
 
     fn kill_member(&mut self) {
@@ -235,6 +288,30 @@ impl Scene {
     }
 }
 
+/// Where Kafka puts a group of a plain name, of 50 partitions.
+fn partition_of(group: &str) -> i32 {
+    let hash =
+        group.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(i32::from(byte)));
+    hash.wrapping_abs() % 50
+}
+
+/// Commits the same offset in `width` partitions, which makes as many records.
+fn wide_commit(group: &str, width: i32, offset: i64) -> OffsetCommitRequest {
+    let partitions = (0..width).map(|index| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(index)
+            .with_committed_offset(offset)
+            .with_committed_metadata(Some(StrBytes::default()))
+    });
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(StrBytes::from_static_str("wide").into())
+        .with_partitions(partitions.collect());
+    OffsetCommitRequest::default()
+        .with_group_id(StrBytes::from_string(group.to_owned()).into())
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic])
+}
+
 /// The coordinator is killed twice, a member crashes, one leaves, and others come.
 async fn survives(kind: Kind) {
     let mut scene = Scene::begin(kind).await;
@@ -263,6 +340,38 @@ async fn survives(kind: Kind) {
     scene.cluster.node(second).start();
     scene.cluster.wait_until_ready().await;
     scene.end(spread).await;
+}
+
+/// The coordinator is killed, and its successor too, while it loads.
+async fn survives_a_kill_while_loading(kind: Kind) {
+    let builder = Cluster::builder().dedicated_controllers();
+    let mut scene = Scene::begin_in(kind, builder).await;
+    let spread = Spread::start(&scene.cluster.bootstrap());
+    scene.join(2);
+    scene.wait_until_shared().await;
+    scene.make_loading_slow().await;
+    scene.wait_for_progress(20).await;
+    let first = scene.coordinator().await;
+    scene.cluster.node(first).kill();
+    let second = scene.coordinator_other_than(first).await;
+    let loading = scene.is_loading(second);
+    scene.cluster.node(second).kill();
+    println!("{kind:?}: broker {second} was loading when it was killed: {loading}");
+    scene.cluster.start_all();
+    scene.cluster.wait_until_ready().await;
+    scene.wait_for_progress(20).await;
+    scene.wait_until_shared().await;
+    scene.end(spread).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn confluent_kafka_goes_on_after_a_kill_while_loading() {
+    survives_a_kill_while_loading(Kind::ConfluentClassic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_consumer_protocol_goes_on_after_a_kill_while_loading() {
+    survives_a_kill_while_loading(Kind::ConfluentConsumer).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use ottla_config::{NodeConfig, Properties};
 use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_metadata::record::{BrokerChange, RegisterBroker};
-use ottla_metadata::{Batch, FenceCause, Image, Partition as PartitionState, Record};
+use ottla_metadata::{
+    Batch, ConfigResource, FenceCause, Image, Partition as PartitionState, Record,
+};
 use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicId, TopicIdPartition, TopicName};
 use tokio::runtime::Handle;
 
@@ -127,6 +129,15 @@ impl Broker {
         change(&mut state);
         state.partition_epoch += 1;
         self.commit(vec![Record::Partition { id, state }]);
+    }
+
+    /// Sets `min.insync.replicas` of the groups' topic.
+    pub(super) fn set_min_isr(&mut self, value: &str) {
+        self.commit(vec![Record::Config {
+            resource: ConfigResource::Topic(TopicName::from(OFFSETS_TOPIC)),
+            key: "min.insync.replicas".to_owned(),
+            value: Some(value.to_owned()),
+        }]);
     }
 
     /// The groups' only partition.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use broker::{Broker, ME, OTHER, wait_for};
 use bytes::Bytes;
-use ottla_coordinator::{Caller, Request, Response};
+use ottla_coordinator::{Caller, GroupError, Request, Response};
 use ottla_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use ottla_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -109,6 +109,15 @@ async fn committed(pending: Pending) -> Result<ErrorCode, CoordinatorError> {
             Ok(ErrorCode::from_code(code).expect("a code"))
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Was the commit refused with this code, as a whole or for its partition?
+fn refused_with(answer: &Result<ErrorCode, CoordinatorError>, code: ErrorCode) -> bool {
+    match answer {
+        Ok(answered) => *answered == code,
+        Err(CoordinatorError::Group(error)) => *error == GroupError::NotStored(code),
+        Err(CoordinatorError::Unavailable(_)) => false,
     }
 }
 
@@ -214,21 +223,50 @@ async fn with_too_few_replicas_commits_are_refused_and_later_taken() {
     broker.create_offsets_topic(&[ME, OTHER]);
     broker.change(|state| state.isr = vec![ME]);
     let answer = broker.commit_offset("a", 1).await;
-    let refused = match answer {
-        Ok(code) => code,
-        Err(CoordinatorError::Group(ottla_coordinator::GroupError::NotStored(code))) => code,
-        Err(error) => panic!("{error}"),
-    };
-    assert_eq!(refused, ErrorCode::CoordinatorNotAvailable);
+    assert!(refused_with(&answer, ErrorCode::CoordinatorNotAvailable), "{answer:?}");
     assert_eq!(broker.committed_offset("a").await, -1);
-    let config = |value: &str| ottla_metadata::Record::Config {
-        resource: ottla_metadata::ConfigResource::Topic(Arc::from(super::OFFSETS_TOPIC)),
-        key: "min.insync.replicas".to_owned(),
-        value: Some(value.to_owned()),
-    };
-    broker.commit(vec![config("1")]);
+    broker.set_min_isr("1");
     assert_eq!(broker.commit_offset("a", 2).await, Ok(ErrorCode::None));
     assert_eq!(broker.committed_offset("a").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lacks_replicas_after_its_append_is_answered_when_they_are_back() {
+    let mut broker = Broker::start("min.insync.replicas=1").await;
+    broker.create_topic("orders", 1, &[ME]);
+    broker.create_offsets_topic(&[ME, OTHER]);
+    broker.change(|state| state.isr = vec![ME]);
+    assert_eq!(broker.commit_offset("a", 1).await, Ok(ErrorCode::None));
+    broker.change(|state| state.isr = vec![ME, OTHER]);
+    broker.set_min_isr("2");
+    let ended_at = broker.partition().status().log_end_offset;
+    let waits = broker.begin_commit("a", 2).expect("it coordinates");
+    wait_for("the append", || broker.partition().status().log_end_offset > ended_at).await;
+    broker.change(|state| state.isr = vec![ME]);
+    // It is in the log and may be committed yet; what comes now is not appended.
+    let answer = broker.commit_offset("a", 3).await;
+    assert!(refused_with(&answer, ErrorCode::CoordinatorNotAvailable), "{answer:?}");
+    assert_eq!(broker.committed_offset("a").await, 1);
+    broker.set_min_isr("1");
+    assert_eq!(committed(waits).await, Ok(ErrorCode::None));
+    assert_eq!(broker.committed_offset("a").await, 2);
+    assert_eq!(broker.commit_offset("a", 4).await, Ok(ErrorCode::None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_fails_is_loaded_anew() {
+    let broker = one().await;
+    assert_eq!(broker.commit_offset("a", 1).await, Ok(ErrorCode::None));
+    let shard = broker.coordinator.inner.shards.read().get(&0).cloned().expect("it coordinates");
+    let failed = tokio::spawn(async move { shard.look(|_| panic!("on purpose")) }).await;
+    assert!(failed.is_err());
+    let deadline = tokio::time::Instant::now() + LIMIT;
+    while broker.begin_commit("a", 2).err() == Some(Unavailable::NotCoordinator) {
+        assert!(tokio::time::Instant::now() < deadline, "it is not loaded anew");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(broker.commit_offset("a", 3).await, Ok(ErrorCode::None));
+    assert_eq!(broker.committed_offset("a").await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
