@@ -158,7 +158,7 @@ async fn log_failures(topic: TopicName, mut sent: mpsc::UnboundedReceiver<Sent>)
 }
 
 /// A failed record in Kafka's words.
-fn explain(error: &ProduceError, topic: &str) -> Failure {
+pub(crate) fn explain(error: &ProduceError, topic: &str) -> Failure {
     let timeout = "org.apache.kafka.common.errors.TimeoutException";
     match error {
         ProduceError::Refused { error } if error.error_code() == ErrorCode::InvalidRecord => {

@@ -4,6 +4,7 @@
 //! runs on a single-threaded runtime of its own, so that a call costs little more than its requests.
 
 mod argparse;
+mod client_settings;
 mod console;
 mod exceptions;
 mod jopt;
@@ -22,6 +23,7 @@ pub mod kafka_groups;
 pub mod kafka_leader_election;
 pub mod kafka_log_dirs;
 pub mod kafka_metadata_quorum;
+pub mod kafka_producer_perf_test;
 pub mod kafka_reassign_partitions;
 pub mod kafka_storage;
 pub mod kafka_topics;
@@ -70,6 +72,7 @@ pub const TOOLS: &[Tool] = &[
     tool("kafka-leader-election", "Elect preferred leaders, or any live replica", kafka_leader_election::main),
     tool("kafka-log-dirs", "Print what the log directories hold", kafka_log_dirs::main),
     tool("kafka-metadata-quorum", "Describe the controllers", kafka_metadata_quorum::main),
+    tool("kafka-producer-perf-test", "Measure how fast records are produced", kafka_producer_perf_test::main),
     tool("kafka-reassign-partitions", "Move partitions between brokers and log directories", kafka_reassign_partitions::main),
     tool("kafka-storage", "Show what is in a node's log directories", kafka_storage::main),
     tool("kafka-topics", "Create, list, describe, alter and delete topics", kafka_topics::main),
