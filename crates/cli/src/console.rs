@@ -61,7 +61,7 @@ fn timestamp(millis: u128) -> String {
 
 /// The date of a day, counted from 1970-01-01. Years are counted from March here, so that the leap day is
 /// the last day of its year.
-fn civil(days: u128) -> (u128, u128, u128) {
+pub(crate) fn civil(days: u128) -> (u128, u128, u128) {
     let from_0000_03_01 = days + 719_468;
     let (era, day_of_era) = (from_0000_03_01 / 146_097, from_0000_03_01 % 146_097);
     let year_of_era =

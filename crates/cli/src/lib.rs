@@ -15,8 +15,10 @@ pub mod kafka_configs;
 pub mod kafka_console_consumer;
 pub mod kafka_console_producer;
 pub mod kafka_consumer_groups;
+pub mod kafka_consumer_perf_test;
 pub mod kafka_delete_records;
 pub mod kafka_dump_log;
+pub mod kafka_e2e_latency;
 pub mod kafka_features;
 pub mod kafka_get_offsets;
 pub mod kafka_groups;
@@ -64,8 +66,10 @@ pub const TOOLS: &[Tool] = &[
     tool("kafka-console-consumer", "Print records", kafka_console_consumer::main),
     tool("kafka-console-producer", "Send the lines of the standard input", kafka_console_producer::main),
     tool("kafka-consumer-groups", "List, describe and delete groups, reset and delete their offsets", kafka_consumer_groups::main),
+    tool("kafka-consumer-perf-test", "Measure how fast records are consumed", kafka_consumer_perf_test::main),
     tool("kafka-delete-records", "Delete the records before an offset", kafka_delete_records::main),
     tool("kafka-dump-log", "Print the files of a partition", kafka_dump_log::main),
+    tool("kafka-e2e-latency", "Measure the time from producing to consuming", kafka_e2e_latency::main),
     tool("kafka-features", "Show feature levels of the cluster and of releases", kafka_features::main),
     tool("kafka-get-offsets", "Print where partitions begin, end, or were at a time", kafka_get_offsets::main),
     tool("kafka-groups", "List groups of all kinds", kafka_groups::main),
