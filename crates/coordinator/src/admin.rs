@@ -9,7 +9,8 @@ use ottla_protocol::messages::{GroupId, ListGroupsRequest};
 use ottla_protocol::{ErrorCode, StrBytes};
 
 use crate::GroupName;
-use crate::classic::{CONSUMER_PROTOCOL_TYPE, Phase};
+use crate::classic::{self, CONSUMER_PROTOCOL_TYPE, Phase};
+use crate::context::Then;
 use crate::error::GroupError;
 use crate::groups::Groups;
 use crate::record::Record;
@@ -24,11 +25,14 @@ impl Groups {
         if name.is_empty() {
             return self.cx.refuse(token, GroupError::InvalidGroupId);
         }
-        let described = match (self.classic.get(name), self.cx.committed.group(name)) {
+        let described = match (self.classic_live(name), self.cx.committed.group(name)) {
             (Some(live), _) => live.describe(),
             (None, Some(Group::Classic(group))) => group.describe(),
             (None, Some(Group::Consumer(_))) => {
                 dead(caller, &format!("Group {name} is not a classic group."))
+            }
+            (None, None) if self.cx.offsets.of(name).is_some() => {
+                DescribedGroup::default().with_group_state(wire(Phase::Empty.name()))
             }
             (None, None) => dead(caller, &format!("Group {name} not found.")),
         };
@@ -46,7 +50,9 @@ impl Groups {
             (states.is_empty() || states.contains(&state.to_lowercase()))
                 && (types.is_empty() || types.contains(kind))
         };
-        let mut listed = BTreeMap::new();
+        let offsets = self.cx.offsets.groups();
+        let mut listed: BTreeMap<&str, _> =
+            offsets.map(|name| (&**name, ("", Phase::Empty.name(), "classic"))).collect();
         for (name, group) in &self.cx.committed.groups {
             let (protocol_type, state, kind) = match group {
                 Group::Classic(group) => (group.protocol_type(), Phase::Empty.name(), "classic"),
@@ -55,6 +61,9 @@ impl Groups {
             listed.insert(&**name, (protocol_type, state, kind));
         }
         for (name, live) in &self.classic {
+            if self.cx.planned.consumer(name).is_some() {
+                continue;
+            }
             let protocol_type = live.protocol_type.as_deref().unwrap_or_default();
             listed.insert(&**name, (protocol_type, live.phase.name(), "classic"));
         }
@@ -76,11 +85,11 @@ impl Groups {
         if name.is_empty() {
             return self.cx.refuse(token, GroupError::InvalidGroupId);
         }
-        if !self.is_classic(name) && self.cx.planned.group(name).is_none() {
+        if !self.exists(name) {
             let error = GroupError::GroupIdNotFound(format!("Group {name} not found."));
             return self.cx.refuse(token, error);
         }
-        let is_empty = match (self.classic.get(name), self.cx.planned.consumer(name)) {
+        let is_empty = match (self.classic_live(name), self.cx.planned.consumer(name)) {
             (Some(live), _) => live.is_empty(),
             (None, consumer) => consumer.is_none_or(|group| group.is_empty()),
         };
@@ -96,26 +105,30 @@ impl Groups {
                 partition,
                 value: None,
             })
-            .chain(self.group_tombstones(&group))
             .collect();
-        // Whoever was about to join has to begin anew.
-        self.dissolve_classic(name, &GroupError::RebalanceInProgress);
-        self.append_in_parts(records);
-        self.cx.respond_after_group(name, token, Ok(Response::DeleteGroup));
+        let response = Box::new(Ok(Response::DeleteGroup));
+        self.append_end_of_group(&group, records, vec![Then::Answer { token, response }]);
     }
 
-    /// The records that make an end of a group's own; offsets are others.
-    pub(crate) fn group_tombstones(&self, name: &GroupName) -> Vec<Record> {
+    /// Appends the tombstones of all offsets of a group, and the group's own.
+    pub(crate) fn append_end_of_group(
+        &mut self,
+        name: &GroupName,
+        mut records: Vec<Record>,
+        mut thens: Vec<Then>,
+    ) {
         match self.cx.planned.group(name) {
-            Some(Group::Consumer(group)) => group.tombstones(name),
-            Some(Group::Classic(_)) => vec![Self::classic_tombstone(name)],
-            None => Vec::new(),
+            Some(Group::Consumer(group)) => records.extend(group.tombstones(name)),
+            Some(Group::Classic(_)) => records.push(Self::classic_tombstone(name)),
+            None => {}
         }
+        thens.push(Then::Classic(classic::Then::Deleted { group: Arc::clone(name) }));
+        self.append_in_parts(records, thens);
     }
 
     /// Nobody is in the group, and nobody is about to join.
     pub(crate) fn is_without_members(&self, name: &str) -> bool {
-        match (self.classic.get(name), self.cx.planned.consumer(name)) {
+        match (self.classic_live(name), self.cx.planned.consumer(name)) {
             (Some(live), _) => live.is_empty() && !live.expects_members(),
             (None, consumer) => consumer.is_none_or(|group| group.is_empty()),
         }

@@ -62,6 +62,8 @@ pub(crate) enum Timer {
 pub(crate) enum Then {
     /// The leader's assignment is stored, or that nobody is left.
     Stored { group: GroupName, generation: i32 },
+    /// The group is gone.
+    Deleted { group: GroupName },
     /// A static member has come back under another id.
     Replaced {
         group: GroupName,
@@ -75,7 +77,9 @@ pub(crate) enum Then {
 impl Then {
     fn group(&self) -> &GroupName {
         match self {
-            Self::Stored { group, .. } | Self::Replaced { group, .. } => group,
+            Self::Stored { group, .. } | Self::Deleted { group } | Self::Replaced { group, .. } => {
+                group
+            }
         }
     }
 }
@@ -100,9 +104,17 @@ impl Groups {
         }
     }
 
-    /// Whether there is a classic group of this name, be it only one that has offsets.
-    pub(crate) fn is_classic(&self, name: &str) -> bool {
-        self.classic.contains_key(name) || self.cx.planned.classic(name).is_some()
+    /// What a classic group is doing; `None`: it is only its record, or there is none, or another type of
+    /// group has taken its place.
+    pub(crate) fn classic_live(&self, name: &str) -> Option<&Live> {
+        self.classic.get(name).filter(|_| self.cx.planned.consumer(name).is_none())
+    }
+
+    /// Whether there is a group of this name, be it only one that has offsets.
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.classic.contains_key(name)
+            || self.cx.planned.group(name).is_some()
+            || self.cx.offsets.has_planned(name)
     }
 
     /// Has a group do something, and forgets it if it is nothing but its record afterwards.
@@ -132,6 +144,9 @@ impl Groups {
         self.with_classic(&group, |live, cx| match (then, outcome) {
             (Then::Stored { generation, .. }, Ok(())) => live.stored(cx, generation),
             (Then::Stored { generation, .. }, Err(code)) => live.not_stored(cx, generation, code),
+            (Then::Deleted { .. }, Ok(())) => live.deleted(),
+            // It was empty and remains so.
+            (Then::Deleted { .. }, Err(_)) => {}
             (Then::Replaced { generation, member, former, .. }, Ok(())) => {
                 live.replacement_stored(cx, generation, &member, &former);
             }

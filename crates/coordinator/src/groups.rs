@@ -124,7 +124,7 @@ impl Groups {
         }
     }
 
-    fn committed(&mut self, then: Then) {
+    pub(crate) fn committed(&mut self, then: Then) {
         match then {
             Then::Answer { token, response } => self.cx.respond(token, *response),
             Then::Classic(then) => self.classic_stored(then, Ok(())),

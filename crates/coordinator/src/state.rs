@@ -12,7 +12,7 @@ use crate::record::Record;
 /// A group by its protocol.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Group {
-    /// The classic protocol, or none: a group that only has offsets.
+    /// The classic protocol.
     Classic(ClassicGroup),
     /// KIP-848.
     Consumer(Arc<ConsumerGroup>),
@@ -49,11 +49,8 @@ impl State {
     /// tombstone, ignored: after compaction records come without those that once were before them.
     pub(crate) fn replay(&mut self, record: &Record) {
         match record {
-            Record::Offset { group, value, .. } => {
-                if value.is_some() && !self.groups.contains_key(group) {
-                    self.groups.insert(Arc::clone(group), Group::Classic(ClassicGroup::default()));
-                }
-            }
+            // A group may have nothing but offsets; they are beside.
+            Record::Offset { .. } => {}
             Record::ClassicGroup { group, value: Some(value) } => {
                 let value = ClassicGroup::from(value.clone());
                 self.groups.insert(Arc::clone(group), Group::Classic(value));
@@ -85,7 +82,7 @@ impl State {
             if record.is_tombstone() {
                 return;
             }
-            // Also instead of a classic group that only held offsets, or was there before.
+            // Also instead of a classic group whose tombstone the cleaner has taken away.
             self.groups.insert(Arc::clone(name), Group::Consumer(Arc::default()));
         }
         if let Some(Group::Consumer(group)) = self.groups.get_mut(name) {

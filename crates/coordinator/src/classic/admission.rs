@@ -36,7 +36,9 @@ impl Groups {
             request.rebalance_timeout_ms = request.session_timeout_ms;
         }
         let name: GroupName = Arc::from(&**request.group_id);
-        let is_known = self.is_classic(&name);
+        let is_known = self.classic_live(&name).is_some()
+            || self.cx.planned.classic(&name).is_some()
+            || self.cx.offsets.has_planned(&name);
         if let Some(group) = self.cx.planned.consumer(&name)
             && !group.is_empty()
         {

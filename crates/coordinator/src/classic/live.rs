@@ -64,6 +64,8 @@ pub(crate) struct Live {
     pub(super) subscribed: Option<BTreeSet<TopicName>>,
     /// This generation's record is on its way.
     pub(super) storing: bool,
+    /// The last generation that is known to have been written down.
+    pub(super) stored_generation: i32,
 }
 
 impl Live {
@@ -91,6 +93,7 @@ impl Live {
             supported: BTreeMap::new(),
             subscribed: None,
             storing: false,
+            stored_generation: value.map_or(0, |value| value.generation),
         }
     }
 
@@ -124,6 +127,7 @@ impl Live {
     ) -> Self {
         let mut live = Self::empty(name, None, since_ms);
         live.generation = generation;
+        live.stored_generation = generation;
         live.protocol_type = Some(Arc::clone(protocol_type));
         for member in members {
             live.add(member);
@@ -151,7 +155,9 @@ impl Live {
 
     /// Nothing but its record is left of it.
     pub(super) fn is_idle(&self) -> bool {
-        self.phase == Phase::Empty && self.pending.is_empty() && !self.storing
+        self.phase == Phase::Empty
+            && self.pending.is_empty()
+            && self.stored_generation == self.generation
     }
 
     pub(crate) fn is_empty(&self) -> bool {

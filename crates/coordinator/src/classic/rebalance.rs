@@ -11,6 +11,9 @@ use crate::error::GroupError;
 use crate::record::Record;
 use crate::request::Response;
 
+/// When an empty group that could not be written down is tried again.
+const STORE_RETRY_MS: i64 = 5000;
+
 impl Live {
     /// Somebody has come, gone or changed: a rebalance begins, or the one that is under way may be
     /// complete.
@@ -77,6 +80,14 @@ impl Live {
                 self.wait_for_joins(cx, wait_ms);
             }
             Phase::PreparingRebalance { .. } => self.complete_join(cx),
+            Phase::Empty if self.stored_generation != self.generation && !self.storing => {
+                if cx.planned.consumer(&self.name).is_some() {
+                    // Its name has been taken over meanwhile.
+                    self.deleted();
+                } else {
+                    self.store(cx, self.value(|_| Bytes::new()));
+                }
+            }
             Phase::Empty | Phase::CompletingRebalance | Phase::Stable => {}
         }
     }
@@ -156,6 +167,19 @@ impl Live {
         let record = Record::ClassicGroup { group: Arc::clone(&self.name), value: Some(value) };
         let then = Then::Stored { group: Arc::clone(&self.name), generation: self.generation };
         cx.append(vec![record], vec![context::Then::Classic(then)]);
+    }
+
+    /// Writes it down again after a while: until then it must not be forgotten, or its generations would
+    /// come a second time.
+    pub(super) fn retry_store(&self, cx: &mut Context) {
+        cx.timers.set(timer(&self.name, Timer::Join), cx.now_ms + STORE_RETRY_MS);
+    }
+
+    /// Its record is gone: nothing has to be written down, unless somebody joins.
+    pub(super) fn deleted(&mut self) {
+        if self.phase == Phase::Empty {
+            self.stored_generation = self.generation;
+        }
     }
 
     /// Some have not synced: they go, and the others join again.

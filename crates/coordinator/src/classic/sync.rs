@@ -114,6 +114,7 @@ impl Live {
             return;
         }
         self.storing = false;
+        self.stored_generation = generation;
         if self.phase != Phase::CompletingRebalance {
             return;
         }
@@ -135,15 +136,19 @@ impl Live {
         }
     }
 
-    /// A generation could not be written down: the members try again in the next one.
+    /// A generation could not be written down: the members try again in the next one, an empty group later.
     pub(super) fn not_stored(&mut self, cx: &mut Context, generation: i32, code: ErrorCode) {
         if self.generation != generation || !self.storing {
             return;
         }
         self.storing = false;
-        if self.phase == Phase::CompletingRebalance {
-            self.refuse_syncs(cx, &GroupError::NotStored(code));
-            self.prepare_rebalance(cx);
+        match self.phase {
+            Phase::CompletingRebalance => {
+                self.refuse_syncs(cx, &GroupError::NotStored(code));
+                self.prepare_rebalance(cx);
+            }
+            Phase::Empty => self.retry_store(cx),
+            Phase::PreparingRebalance { .. } | Phase::Stable => {}
         }
     }
 

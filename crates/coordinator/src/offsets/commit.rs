@@ -85,7 +85,7 @@ impl Groups {
             // An administrator, or a consumer that assigns to itself: the group may come into being by it.
             return Ok(());
         }
-        if self.cx.planned.classic(name).is_some() {
+        if self.exists(name) {
             return Err(GroupError::UnknownMemberId("the group has no members".to_owned()));
         }
         Err(if caller.api_version >= GROUP_ID_NOT_FOUND_SINCE {

@@ -10,6 +10,7 @@ use ottla_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use super::{tombstone, topic_with};
 use crate::GroupName;
+use crate::classic::Live;
 use crate::error::GroupError;
 use crate::groups::Groups;
 use crate::request::{Response, Token};
@@ -20,11 +21,11 @@ impl Groups {
         if name.is_empty() {
             return self.cx.refuse(token, GroupError::InvalidGroupId);
         }
-        if !self.is_classic(name) && self.cx.planned.group(name).is_none() {
+        if !self.exists(name) {
             let error = GroupError::GroupIdNotFound(format!("Group {name} not found."));
             return self.cx.refuse(token, error);
         }
-        if self.classic.get(name).is_some_and(|live| live.is_busy_with_something_else()) {
+        if self.classic_live(name).is_some_and(Live::is_busy_with_something_else) {
             return self.cx.refuse(token, GroupError::NonEmptyGroup);
         }
         let group: GroupName = Arc::from(name);
@@ -65,7 +66,7 @@ impl Groups {
 
     /// Whether a member of the group subscribes to the topic, or may.
     pub(super) fn is_subscribed_to(&self, group: &str, topic: &str) -> bool {
-        match self.classic.get(group) {
+        match self.classic_live(group) {
             Some(live) => live.is_subscribed_to(topic),
             None => {
                 let consumer = self.cx.planned.consumer(group);

@@ -10,6 +10,7 @@ use ottla_protocol::ids::{KafkaUuid, TimestampMs};
 use super::tombstone;
 use crate::GroupName;
 use crate::classic::Expiry;
+use crate::context::Then;
 use crate::groups::Groups;
 use crate::record::{OffsetValue, Record};
 use crate::state::Group;
@@ -33,7 +34,8 @@ impl Groups {
     /// It is time to look for old offsets.
     pub(crate) fn expire_offsets(&mut self) {
         self.forget_topics_of_the_past();
-        let groups: Vec<_> = self.cx.planned.groups.keys().cloned().collect();
+        let planned = self.cx.planned.groups.keys();
+        let groups: BTreeSet<_> = planned.chain(self.cx.offsets.groups()).cloned().collect();
         for group in groups {
             self.expire_group(&group);
         }
@@ -41,17 +43,16 @@ impl Groups {
     }
 
     fn expire_group(&mut self, group: &GroupName) {
-        let expiry = match (self.classic.get(group), self.cx.planned.group(group)) {
+        let expiry = match (self.classic_live(group), self.cx.planned.group(group)) {
             (Some(live), _) => live.expiry(),
             (None, Some(Group::Classic(group))) => group.expiry(),
-            (None, Some(Group::Consumer(_))) => Expiry::Each,
-            (None, None) => return,
+            (None, Some(Group::Consumer(_)) | None) => Expiry::Each,
         };
         let now_ms = self.cx.now_ms;
         let retention_ms = self.cx.settings.offsets_retention_ms;
         let planned = self.cx.offsets.planned_of(group);
         let offsets = planned.len();
-        let mut records: Vec<Record> = planned
+        let records: Vec<Record> = planned
             .into_iter()
             .filter(|((topic, _), value)| {
                 is_expired(value, expiry, now_ms, retention_ms)
@@ -60,10 +61,10 @@ impl Groups {
             .map(|((topic, partition), _)| tombstone(group, &topic, partition))
             .collect();
         if records.len() == offsets && self.is_without_members(group) {
-            records.extend(self.group_tombstones(group));
-            self.classic.remove(group);
+            self.append_end_of_group(group, records, Vec::new());
+        } else {
+            self.append_in_parts(records, Vec::new());
         }
-        self.append_in_parts(records);
     }
 
     /// Topics have been created or deleted.
@@ -89,16 +90,21 @@ impl Groups {
                 .filter(|((topic, _), value)| is_past(topic, value))
                 .map(|((topic, partition), _)| tombstone(&group, &topic, partition))
                 .collect();
-            self.append_in_parts(records);
+            self.append_in_parts(records, Vec::new());
         }
     }
 
-    /// Appends records of which none needs the next.
-    pub(crate) fn append_in_parts(&mut self, mut records: Vec<Record>) {
-        while !records.is_empty() {
-            let rest = records.split_off(records.len().min(TOMBSTONES_AT_ONCE));
+    /// Appends records of which none needs the next; `thens` follow when the last one is committed.
+    pub(crate) fn append_in_parts(&mut self, mut records: Vec<Record>, thens: Vec<Then>) {
+        while records.len() > TOMBSTONES_AT_ONCE {
+            let rest = records.split_off(TOMBSTONES_AT_ONCE);
             self.cx.append(records, Vec::new());
             records = rest;
+        }
+        if records.is_empty() {
+            thens.into_iter().for_each(|then| self.committed(then));
+        } else {
+            self.cx.append(records, thens);
         }
     }
 }

@@ -46,6 +46,20 @@ impl Offsets {
         self.committed.get(group)
     }
 
+    /// Whether the group has offsets, or is about to.
+    pub(crate) fn has_planned(&self, group: &str) -> bool {
+        self.committed.contains_key(group)
+            || self
+                .planned
+                .get(group)
+                .is_some_and(|changes| changes.values().any(|planned| planned.value.is_some()))
+    }
+
+    /// Groups that have committed offsets.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.committed.keys()
+    }
+
     /// Every committed offset.
     pub(crate) fn iter(&self) -> impl Iterator<Item = CommittedOffset<'_>> {
         self.committed.iter().flat_map(|(group, topics)| {

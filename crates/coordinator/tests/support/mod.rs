@@ -33,6 +33,7 @@ pub(crate) struct World {
     pub(crate) answers: Vec<(Token, Answer)>,
     last_token: Token,
     lives: u64,
+    topics: u64,
 }
 
 /// Settings of a node with these lines.
@@ -58,6 +59,7 @@ impl World {
             answers: Vec::new(),
             last_token: 0,
             lives: 0,
+            topics: 0,
         };
         world.restart();
         world
@@ -179,9 +181,9 @@ impl World {
     pub(crate) fn create_topics(&mut self, topics: &[(&str, i32)]) {
         let mut image = self.image.as_ref().clone();
         for (name, partitions) in topics {
-            let salt = image.topic_count() as u64 + 7 * self.lives + self.now_ms as u64;
+            self.topics += 1;
             let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&salt.to_be_bytes());
+            bytes[..8].copy_from_slice(&self.topics.to_be_bytes());
             bytes[8..8 + name.len().min(8)].copy_from_slice(&name.as_bytes()[..name.len().min(8)]);
             let topic_id = KafkaUuid::from_bytes(bytes);
             image.replay(&Fact::Topic { topic_id, name: (*name).into() }).expect("a new topic");
