@@ -29,10 +29,13 @@ pub mod kafka_producer_perf_test;
 pub mod kafka_reassign_partitions;
 pub mod kafka_storage;
 pub mod kafka_topics;
+pub mod kafka_verifiable_consumer;
+pub mod kafka_verifiable_producer;
 mod properties;
 mod releases;
 mod session;
 mod thrown;
+mod verifiable;
 pub mod verify;
 
 use std::ffi::OsString;
@@ -80,5 +83,7 @@ pub const TOOLS: &[Tool] = &[
     tool("kafka-reassign-partitions", "Move partitions between brokers and log directories", kafka_reassign_partitions::main),
     tool("kafka-storage", "Show what is in a node's log directories", kafka_storage::main),
     tool("kafka-topics", "Create, list, describe, alter and delete topics", kafka_topics::main),
+    tool("kafka-verifiable-consumer", "Consume as a member of a group and print what happens", kafka_verifiable_consumer::main),
+    tool("kafka-verifiable-producer", "Produce numbers and print the fate of each", kafka_verifiable_producer::main),
     tool("verify", "Produce with acks=all, read back, count what was lost or doubled", verify::main),
 ];
