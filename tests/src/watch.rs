@@ -31,6 +31,8 @@ pub struct Seen {
     pub members: usize,
     /// The group's last state.
     pub state: String,
+    /// It was a consumer group (KIP-848) at the last look, not a classic one.
+    pub is_consumer_group: bool,
     /// What must not be.
     pub violations: Vec<String>,
     /// How often it was answered.
@@ -138,7 +140,8 @@ impl Looker {
         let group = wire.call(0, &request)?.groups.remove(0);
         let mut owners = Vec::new();
         let (state, members);
-        if group.error_code == ErrorCode::None.code() {
+        let is_consumer_group = group.error_code == ErrorCode::None.code();
+        if is_consumer_group {
             for member in &group.members {
                 let topics = &member.assignment.topic_partitions;
                 for partition in topics.iter().flat_map(|topic| &topic.partitions) {
@@ -171,6 +174,7 @@ impl Looker {
             }
         }
         (seen.state, seen.members) = (state.to_string(), members);
+        seen.is_consumer_group = is_consumer_group;
         Ok(true)
     }
 }

@@ -134,9 +134,22 @@ impl Scene {
     }
 
     fn join(&mut self, members: usize) {
+        self.join_by(self.kind, members);
+    }
+
+    /// Members by another client, or protocol, than the group began with.
+    fn join_by(&mut self, kind: Kind, members: usize) {
         for _ in 0..members {
-            self.members.push(self.kind.member(&self.cluster.bootstrap(), &self.kind.group()));
+            self.members.push(kind.member(&self.cluster.bootstrap(), &self.kind.group()));
         }
+    }
+
+    /// Waits until the group is shared, by members of this protocol.
+    async fn wait_until_it_is(&mut self, consumer_group: bool) {
+        self.wait_until_shared().await;
+        let seen = self.watch.seen();
+        assert_eq!(seen.is_consumer_group, consumer_group, "{seen:?}");
+        self.wait_for_progress(20).await;
     }
 
     /// Waits until the group is stable with all its members, and every partition has an owner.
@@ -340,6 +353,47 @@ async fn survives(kind: Kind) {
     scene.cluster.node(second).start();
     scene.cluster.wait_until_ready().await;
     scene.end(spread).await;
+}
+
+/// Members of the other protocol join one after the other, and those of the first leave; and back.
+async fn converts(classic: Kind, consumer: Kind) {
+    let mut scene = Scene::begin(classic).await;
+    let spread = Spread::start(&scene.cluster.bootstrap());
+    scene.join(2);
+    scene.wait_until_it_is(false).await;
+    scene.join_by(consumer, 1);
+    scene.wait_until_it_is(true).await;
+    let coordinator = scene.coordinator().await;
+    scene.cluster.node(coordinator).kill();
+    scene.wait_until_it_is(true).await;
+    scene.cluster.node(coordinator).start();
+    scene.cluster.wait_until_ready().await;
+    scene.stop_member();
+    scene.stop_member();
+    scene.join_by(consumer, 1);
+    scene.wait_until_it_is(true).await;
+    // Back: the last member of the new protocol that leaves makes the group classic again.
+    scene.join_by(classic, 2);
+    scene.wait_until_it_is(true).await;
+    scene.stop_member();
+    scene.stop_member();
+    scene.wait_until_it_is(false).await;
+    scene.end(spread).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_librdkafka_changes_its_protocol_and_back() {
+    converts(Kind::ConfluentClassic, Kind::ConfluentConsumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_the_java_client_changes_its_protocol_and_back() {
+    converts(Kind::JavaClassic, Kind::JavaConsumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_kafka_python_changes_its_protocol_and_back() {
+    converts(Kind::KafkaPython, Kind::JavaConsumer).await;
 }
 
 /// The coordinator is killed, and its successor too, while it loads.
