@@ -24,6 +24,14 @@ const PARSER: &Parser = &Parser {
     name: "verifiable-consumer",
     description: "This tool reads a topic as a member of a group and prints what happens.",
     args: &[
+        arg(
+            &["--bootstrap-server"],
+            Kind::Text,
+            "HOST1:PORT1[,HOST2:PORT2[...]]",
+            "Brokers of the cluster.",
+        )
+        .required()
+        .in_group(0),
         arg(&["--topic"], Kind::Text, "TOPIC", "The topic to read.").required(),
         arg(
             &["--group-protocol"],
@@ -78,14 +86,6 @@ const PARSER: &Parser = &Parser {
         ),
         arg(&["--consumer.config"], Kind::Text, "CONFIG-FILE", "DEPRECATED; use --command-config."),
         arg(&["--command-config"], Kind::Text, "CONFIG-FILE", "Properties of the consumer."),
-        arg(
-            &["--bootstrap-server"],
-            Kind::Text,
-            "HOST1:PORT1[,HOST2:PORT2[...]]",
-            "Brokers of the cluster.",
-        )
-        .required()
-        .in_group(0),
     ],
     groups: &[Group {
         title: "Connection Group",

@@ -26,6 +26,14 @@ const PARSER: &Parser = &Parser {
     name: "verifiable-producer",
     description: "This tool produces rising numbers and prints what became of each.",
     args: &[
+        arg(
+            &["--bootstrap-server"],
+            Kind::Text,
+            "HOST1:PORT1[,HOST2:PORT2[...]]",
+            "Brokers of the cluster.",
+        )
+        .required()
+        .in_group(0),
         arg(&["--topic"], Kind::Text, "TOPIC", "Where the records go.").required(),
         arg(
             &["--max-messages"],
@@ -60,14 +68,6 @@ const PARSER: &Parser = &Parser {
             "Keys are 0 up to below this number, again and again.",
         ),
         arg(&["--command-config"], Kind::Text, "CONFIG-FILE", "Properties of the producer."),
-        arg(
-            &["--bootstrap-server"],
-            Kind::Text,
-            "HOST1:PORT1[,HOST2:PORT2[...]]",
-            "Brokers of the cluster.",
-        )
-        .required()
-        .in_group(0),
     ],
     groups: &[Group {
         title: "Connection Group",

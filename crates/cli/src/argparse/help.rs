@@ -82,6 +82,9 @@ fn exclusive(parser: &Parser) -> impl Iterator<Item = (&Group, Vec<&Arg>)> {
 
 /// `(--a A | --b B)`, as words.
 fn choice(group: &Group, members: &[&Arg]) -> Vec<String> {
+    if let [only] = members {
+        return vec![if group.required { plain(only.name(), only) } else { bracketed(only) }];
+    }
     let (open, close) = if group.required { ("(", ")") } else { ("[", "]") };
     let mut words = Vec::new();
     for (place, arg) in members.iter().enumerate() {
