@@ -243,11 +243,14 @@ fn begin_draft(groups: &Groups, name: &GroupName, group: Arc<ConsumerGroup>) -> 
     let mut seen = groups.consumer.seen.get(name).cloned().unwrap_or_default();
     let config = seen.config(&cx.settings, &cx.image, name);
     let image = Arc::clone(&cx.image);
-    (Draft::new(Arc::clone(name), group, image, cx.now_ms, config), seen)
+    let mut draft = Draft::new(Arc::clone(name), group, image, cx.now_ms, config);
+    draft.hashed = seen.hashed.take();
+    (draft, seen)
 }
 
 /// Carries a draft out, and answers.
-fn finish(groups: &mut Groups, draft: Draft, seen: Seen, answer: Option<(Token, Answer)>) {
+fn finish(groups: &mut Groups, draft: Draft, mut seen: Seen, answer: Option<(Token, Answer)>) {
+    seen.hashed = draft.hashed;
     for step in draft.timers {
         match step {
             TimerStep::Set(timer, at_ms) => groups.cx.timers.set(timer, at_ms),

@@ -59,6 +59,7 @@ impl Assignment {
     }
 
     /// How many partitions.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }

@@ -118,8 +118,10 @@ impl<'a> Balance<'a> {
         let shared = self.subscribers.iter().filter(|(_, members)| members.len() > 1);
         let topics = self.topics_by_scarcity(shared.map(|(topic, _)| *topic));
         for _ in 0..MAX_PASSES {
-            let moved =
-                topics.iter().fold(false, |moved, topic| self.even_out_topic(*topic) || moved);
+            let mut moved = false;
+            for topic in &topics {
+                moved |= self.even_out_topic(*topic);
+            }
             if !moved {
                 break;
             }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ottla_metadata::{Image, Topic};
-use ottla_protocol::ids::{PartitionIndex, TimestampMs, TopicId};
+use ottla_protocol::ids::{PartitionIndex, TimestampMs, TopicId, TopicName};
 
 use super::TimerStep;
 use super::config::Config;
 use super::convert::Downgraded;
 use super::group::{ConsumerGroup, ResolvedRegex};
 use super::member::{Member, MemberMetadata, MemberState};
-use super::metadata_hash::group_hash;
+use super::metadata_hash::{Hashed, group_hash};
 use super::reconcile::{Reconcile, UnknownState};
 use super::records;
 use crate::assignor::{Assignment, GroupSpec, MemberSpec, RackIndex, TopicSpec};
@@ -19,6 +19,9 @@ use crate::record::Record;
 use crate::subscription_regex::SubscriptionRegex;
 use crate::timers::Timer;
 use crate::{GroupName, MemberId};
+
+/// The existing topics of each subscription: the names and the expression of one.
+type Subscriptions = BTreeMap<(Arc<BTreeSet<TopicName>>, Arc<str>), Arc<BTreeSet<TopicId>>>;
 
 /// Records of one decision about a group. Each step sees what the steps before have written.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct Draft {
     pub(super) now_ms: TimestampMs,
     pub(super) config: Arc<Config>,
     group: Arc<ConsumerGroup>,
+    /// The last hash of the subscribed topics.
+    pub(super) hashed: Option<Arc<Hashed>>,
     pub(super) records: Vec<Record>,
     /// What becomes of deadlines.
     pub(super) timers: Vec<TimerStep>,
@@ -52,6 +57,7 @@ impl Draft {
             now_ms,
             config,
             group,
+            hashed: None,
             records: Vec::new(),
             timers: Vec::new(),
             downgraded: None,
@@ -152,8 +158,18 @@ impl Draft {
     }
 
     /// What the subscribed topics look like now.
-    pub(super) fn metadata_hash(&self) -> i64 {
-        group_hash(&self.image, self.group.subscribed_topics().into_iter())
+    pub(super) fn metadata_hash(&mut self) -> i64 {
+        let topics = self.group.subscribed_topics();
+        let image = self.image.offset();
+        if let Some(known) = &self.hashed
+            && known.image == image
+            && known.topics == topics
+        {
+            return known.hash;
+        }
+        let hash = group_hash(&self.image, topics.iter().map(|topic| &**topic));
+        self.hashed = Some(Arc::new(Hashed { image, topics, hash }));
+        hash
     }
 
     /// Begins a new group epoch: a new target assignment is wanted.
@@ -165,12 +181,14 @@ impl Draft {
         }
     }
 
-    /// Makes a new target assignment if one is wanted and the last one is not too fresh (KIP-1263).
+    /// Makes a new target assignment if one is wanted and the last one is not too fresh (KIP-1263). A
+    /// member that is alone need not wait: nobody else moves.
     pub(super) fn update_target(&mut self) {
         let made_ms = self.group.target_timestamp_ms();
         let interval_ms = i64::from(self.config.assignment_interval_ms);
-        let is_due =
-            made_ms == 0 || interval_ms == 0 || self.now_ms >= made_ms.saturating_add(interval_ms);
+        let is_due = made_ms == 0
+            || self.group.len() == 1
+            || self.now_ms >= made_ms.saturating_add(interval_ms);
         if self.group.target_epoch() >= self.group.epoch() || !is_due {
             return;
         }
@@ -221,11 +239,7 @@ impl Draft {
     }
 
     /// The topics that a member subscribes to and that exist; equal subscriptions share one set.
-    fn subscription(
-        &self,
-        member: &Member,
-        known: &mut BTreeMap<(Arc<BTreeSet<Arc<str>>>, Arc<str>), Arc<BTreeSet<TopicId>>>,
-    ) -> Arc<BTreeSet<TopicId>> {
+    fn subscription(&self, member: &Member, known: &mut Subscriptions) -> Arc<BTreeSet<TopicId>> {
         let key =
             (Arc::clone(&member.metadata.topic_names), Arc::clone(&member.metadata.topic_regex));
         let topics = known.entry(key).or_insert_with(|| {

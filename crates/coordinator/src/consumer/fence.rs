@@ -26,9 +26,4 @@ pub(super) fn fence_members(draft: &mut Draft, ids: &[MemberId]) {
     draft.resolve_regexes(false);
     let hash = draft.metadata_hash();
     draft.bump_epoch(hash);
-    if draft.group().is_empty() {
-        // A group that is empty is at its target; time 0, so that the next member need not wait.
-        let record = records::target_epoch(&draft.name, draft.group().epoch(), 0);
-        draft.write(record);
-    }
 }

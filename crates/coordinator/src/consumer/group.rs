@@ -187,10 +187,10 @@ impl ConsumerGroup {
         self.resolved.iter()
     }
 
-    /// Every topic that somebody subscribes to, by name or through an expression, in order.
-    pub(crate) fn subscribed_topics(&self) -> BTreeSet<&str> {
+    /// Every topic that somebody subscribes to, by name or through an expression.
+    pub(crate) fn subscribed_topics(&self) -> BTreeSet<TopicName> {
         let by_regex = self.resolved.values().flat_map(|regex| regex.topics.iter());
-        self.by_name.0.keys().chain(by_regex).map(|topic| &**topic).collect()
+        self.by_name.0.keys().chain(by_regex).map(Arc::clone).collect()
     }
 
     /// Whether somebody subscribes to the topic, by name or through an expression.

@@ -2,11 +2,25 @@
 //! topic ids, racks of replicas. The same numbers as Kafka writes, so a group that moves between the
 //! two does not rebalance for that.
 
+use std::collections::BTreeSet;
+
 use ottla_metadata::{Image, Topic};
+use ottla_protocol::ids::{MetadataOffset, TopicName};
 use twox_hash::XxHash3_64;
 
 /// Tells the layout of the hashed bytes apart, should it ever change.
 const LAYOUT: u8 = 0;
+
+/// A hash, and what it is of: so that it is made once, not once per member that joins.
+#[derive(Debug)]
+pub(super) struct Hashed {
+    /// The image.
+    pub(super) image: MetadataOffset,
+    /// The topics.
+    pub(super) topics: BTreeSet<TopicName>,
+    /// Their hash.
+    pub(super) hash: i64,
+}
 
 /// The hash of the topics that exist among these; names in order. 0 if none does.
 pub(super) fn group_hash<'a>(image: &Image, topics: impl Iterator<Item = &'a str>) -> i64 {

@@ -8,6 +8,7 @@ use ottla_protocol::ids::{MetadataOffset, TimestampMs};
 
 use super::config::Config;
 use super::draft::Draft;
+use super::metadata_hash::Hashed;
 use crate::GroupName;
 use crate::settings::Settings;
 
@@ -27,6 +28,8 @@ pub(super) struct Seen {
     regex_image: MetadataOffset,
     /// When they were.
     regex_ms: TimestampMs,
+    /// The last hash of the subscribed topics.
+    pub(super) hashed: Option<Arc<Hashed>>,
 }
 
 /// What a request has changed of the group's members.

@@ -33,6 +33,8 @@ struct World {
     image: Image,
     now_ms: i64,
     next_token: Token,
+    /// How often the coordinator has moved.
+    moves: u64,
     /// Every count is counted again after each step.
     checks: bool,
     /// Writes are committed as soon as they are made.
@@ -60,6 +62,7 @@ impl World {
             image,
             now_ms: 1_000_000,
             next_token: 0,
+            moves: 0,
             checks: true,
             commits: true,
             refuses: false,
@@ -196,7 +199,8 @@ impl World {
     fn fail_over_with(&mut self, log: &[LogEntry]) {
         self.in_flight.clear();
         let image = Arc::new(self.image.clone());
-        let seed = u64::try_from(self.log.len()).unwrap();
+        self.moves += 1;
+        let seed = self.moves + 1;
         self.groups = Groups::new(Arc::clone(&self.settings), image, seed);
         for (offset, (key, value)) in log.iter().enumerate() {
             let record = LogRecord {

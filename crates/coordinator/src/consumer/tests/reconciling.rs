@@ -27,6 +27,9 @@ fn member(state: MemberState, epoch: i32, assigned: &[i32], pending: &[i32]) -> 
     member
 }
 
+/// State, epoch, assigned and pending partitions.
+type Next = (MemberState, i32, Vec<i32>, Vec<i32>);
+
 struct Case<'a> {
     target: &'a [i32],
     owned: Option<&'a [i32]>,
@@ -42,11 +45,8 @@ impl Default for Case<'_> {
 }
 
 impl Case<'_> {
-    /// State, epoch, assigned and pending partitions after a step towards epoch 11.
-    fn step(
-        &self,
-        member: &Member,
-    ) -> Result<Option<(MemberState, i32, Vec<i32>, Vec<i32>)>, UnknownState> {
+    /// What comes of a step towards epoch 11.
+    fn step(&self, member: &Member) -> Result<Option<Next>, UnknownState> {
         let next = Reconcile {
             target_epoch: 11,
             target: &set(self.target),
