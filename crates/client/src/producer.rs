@@ -4,6 +4,7 @@
 //! carries its requests to the brokers.
 
 mod batches;
+mod placing;
 mod queue;
 mod sender;
 
@@ -176,7 +177,7 @@ pub struct Producer {
     options: Arc<ProducerOptions>,
     commands: mpsc::UnboundedSender<sender::Command>,
     room: Arc<Semaphore>,
-    sticky: sender::StickyByTopic,
+    sticky: placing::StickyByTopic,
 }
 
 impl Producer {
@@ -196,7 +197,7 @@ impl Producer {
         topic: &TopicName,
         record: ProducerRecord,
     ) -> Result<Delivery, ProduceError> {
-        sender::hand_over(self, topic, record).await
+        placing::hand_over(self, topic, record).await
     }
 
     /// Sends what waits at once, and returns when the fate of every record handed over so far is known.

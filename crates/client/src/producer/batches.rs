@@ -97,7 +97,7 @@ impl Batches {
         record: &ProducerRecord,
         token: Token,
     ) {
-        let size = super::sender::record_size(record);
+        let size = super::placing::record_size(record);
         let queue = self.queues.entry(partition).or_default();
         let limit = self.options.batch_bytes;
         let fits = queue.waiting.back().is_some_and(|batch| {

@@ -1,13 +1,13 @@
 //! The task that carries a producer's batches to the brokers.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use ottla_protocol::ids::{BrokerId, KafkaUuid, LeaderEpoch, TopicName, TopicPartition};
+use ottla_protocol::ids::{BrokerId, KafkaUuid, LeaderEpoch, TopicPartition};
 use ottla_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use ottla_protocol::messages::produce_response::PartitionProduceResponse;
 use ottla_protocol::messages::{
@@ -17,30 +17,11 @@ use ottla_protocol::{ErrorCode, StrBytes};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::batches::{Answer, Batches, Identity, Millis, OutboundRequest, Token};
-use super::{
-    Acknowledged, Acks, Delivery, ProduceError, Producer, ProducerOptions, ProducerRecord,
-};
+use super::{Acknowledged, Acks, ProduceError, ProducerOptions, ProducerRecord};
 use crate::client::{Client, Target};
 use crate::error::{ApiError, ClientError};
-use crate::metadata::{Node, TopicInfo};
+use crate::metadata::Node;
 use crate::options::HostPort;
-use crate::partitioner::{Sticky, partition_for_key};
-
-/// What a record takes besides key, value and headers, at most.
-const RECORD_OVERHEAD: usize = 32;
-
-/// Partition choice for records without a key, by topic.
-pub(super) type StickyByTopic = Arc<Mutex<HashMap<TopicName, Sticky>>>;
-
-/// An upper bound of a record's bytes in a batch.
-pub(super) fn record_size(record: &ProducerRecord) -> usize {
-    let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-    let header = |header: &ottla_protocol::record::Header| {
-        header.key.len() + header.value.as_ref().map_or(0, bytes::Bytes::len) + 10
-    };
-    let headers: usize = record.headers.iter().map(header).sum();
-    RECORD_OVERHEAD + bytes(&record.key) + bytes(&record.value) + headers
-}
 
 /// What the sender is asked to do.
 pub(super) enum Command {
@@ -50,85 +31,10 @@ pub(super) enum Command {
 
 /// A record with its place.
 pub(super) struct Append {
-    partition: TopicPartition,
-    record: ProducerRecord,
-    answer: oneshot::Sender<Result<Acknowledged, ProduceError>>,
-    room: OwnedSemaphorePermit,
-}
-
-/// Finds the record's partition, waits for room and hands the record to the sender.
-pub(super) async fn hand_over(
-    producer: &Producer,
-    topic: &TopicName,
-    record: ProducerRecord,
-) -> Result<Delivery, ProduceError> {
-    let options = &producer.options;
-    let size = record_size(&record);
-    if size > options.max_request_bytes {
-        return Err(ProduceError::TooLarge { size, limit: options.max_request_bytes });
-    }
-    let limit = Duration::from_millis(options.max_block_ms);
-    let blocked = async {
-        let info = topic_info(producer, topic).await?;
-        let partition = choose(producer, &info, &record, size)?;
-        let permits = u32::try_from(size.min(options.buffer_bytes)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&producer.room).acquire_many_owned(permits).await;
-        room.map(|room| (partition, room)).map_err(|_| ProduceError::Closed)
-    };
-    let (partition, room) = match tokio::time::timeout(limit, blocked).await {
-        Ok(result) => result?,
-        Err(_) => {
-            let reason =
-                format!("Topic {topic} not present in metadata after {} ms.", options.max_block_ms);
-            return Err(ProduceError::NotSent { reason });
-        }
-    };
-    let (answer, receiver) = oneshot::channel();
-    let append = Append { partition, record, answer, room };
-    producer.commands.send(Command::Append(Box::new(append))).map_err(|_| ProduceError::Closed)?;
-    Ok(Delivery(receiver))
-}
-
-async fn topic_info(producer: &Producer, topic: &TopicName) -> Result<Arc<TopicInfo>, ClientError> {
-    let followed = {
-        let sticky = producer.sticky.lock().unwrap_or_else(PoisonError::into_inner);
-        sticky.contains_key(topic)
-    };
-    if followed && let Some(Ok(info)) = producer.client.metadata().topic(topic) {
-        return Ok(Arc::clone(info));
-    }
-    let info = producer.client.topic(topic, producer.options.auto_create_topics).await?;
-    let mut sticky = producer.sticky.lock().unwrap_or_else(PoisonError::into_inner);
-    sticky.entry(Arc::clone(topic)).or_default();
-    Ok(info)
-}
-
-fn choose(
-    producer: &Producer,
-    topic: &TopicInfo,
-    record: &ProducerRecord,
-    size: usize,
-) -> Result<TopicPartition, ProduceError> {
-    let partition = match (record.partition, &record.key) {
-        (Some(partition), _) => partition,
-        (None, Some(key)) => partition_for_key(key, topic.partitions.len()),
-        (None, None) => {
-            let with_leader = topic.partitions.iter().filter(|p| p.leader.is_some());
-            let mut available: Vec<_> = with_leader.map(|p| p.partition).collect();
-            if available.is_empty() {
-                available = topic.partitions.iter().map(|p| p.partition).collect();
-            }
-            let mut sticky = producer.sticky.lock().unwrap_or_else(PoisonError::into_inner);
-            let sticky = sticky.entry(Arc::clone(&topic.name)).or_default();
-            let batch = producer.options.batch_bytes;
-            sticky.choose(size, batch, &available, rand::random()).unwrap_or(0)
-        }
-    };
-    let place = TopicPartition::new(Arc::clone(&topic.name), partition);
-    if topic.partition(partition).is_none() {
-        return Err(ClientError::UnknownPartition(place).into());
-    }
-    Ok(place)
+    pub(super) partition: TopicPartition,
+    pub(super) record: ProducerRecord,
+    pub(super) answer: oneshot::Sender<Result<Acknowledged, ProduceError>>,
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Starts the task of a producer.
