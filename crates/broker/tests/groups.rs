@@ -1,5 +1,6 @@
 //! The requests of groups, by a broker's Kafka port.
 
+#[allow(dead_code, reason = "shared with single_node.rs, which uses the rest")]
 mod support;
 
 use std::time::Duration;

@@ -101,10 +101,6 @@ impl Shard {
         self.epoch
     }
 
-    pub(super) fn shell(&self) -> &Arc<Shell> {
-        &self.shell
-    }
-
     /// Loading is over: it serves from now on, unless it has been closed meanwhile.
     pub(super) fn begin(self: &Arc<Self>, machine: Machine) {
         let mut queue = self.queue.lock();

@@ -1,6 +1,4 @@
-//! Groups of foreign consumers, while their coordinator is killed, members crash, leave and come back:
-//! every acknowledged record is consumed, committed offsets never step back, and no partition has two
-//! owners.
+//! A cluster, a group of foreign consumers on one topic, a producer, and what is seen of them.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -19,7 +17,7 @@ const RECORDS_PER_SECOND: u32 = 200;
 
 /// A member of a group, by one of the clients.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     KafkaPython,
     Aiokafka,
     ConfluentClassic,
@@ -68,10 +66,10 @@ impl Kind {
 }
 
 /// A producer to all partitions.
-struct Spread(Child);
+pub(crate) struct Spread(Child);
 
 impl Spread {
-    fn start(bootstrap: &str) -> Self {
+    pub(crate) fn start(bootstrap: &str) -> Self {
         let child = foreign::python("spread.py")
             .args([bootstrap, TOPIC, &PARTITIONS.to_string(), &RECORDS_PER_SECOND.to_string()])
             .stdin(Stdio::piped())
@@ -82,7 +80,7 @@ impl Spread {
     }
 
     /// Stops it; the offsets that were acknowledged, by partition.
-    fn finish(mut self) -> BTreeMap<i32, Vec<i64>> {
+    pub(crate) fn finish(mut self) -> BTreeMap<i32, Vec<i64>> {
         let mut stdin = self.0.stdin.take().expect("piped");
         let _ = stdin.flush();
         drop(stdin);
@@ -101,8 +99,8 @@ impl Drop for Spread {
 }
 
 /// A cluster with a topic, and a group on it.
-struct Scene {
-    cluster: Cluster,
+pub(crate) struct Scene {
+    pub(crate) cluster: Cluster,
     kind: Kind,
     watch: Watch,
     members: Vec<Member>,
@@ -111,11 +109,11 @@ struct Scene {
 }
 
 impl Scene {
-    async fn begin(kind: Kind) -> Self {
+    pub(crate) async fn begin(kind: Kind) -> Self {
         Self::begin_in(kind, Cluster::builder()).await
     }
 
-    async fn begin_in(kind: Kind, builder: Builder) -> Self {
+    pub(crate) async fn begin_in(kind: Kind, builder: Builder) -> Self {
         let cluster = builder
             .set("group.initial.rebalance.delay.ms", "500")
             .set("group.consumer.session.timeout.ms", "6000")
@@ -133,19 +131,19 @@ impl Scene {
         Self { cluster, kind, watch, members: Vec::new(), past: Vec::new() }
     }
 
-    fn join(&mut self, members: usize) {
+    pub(crate) fn join(&mut self, members: usize) {
         self.join_by(self.kind, members);
     }
 
     /// Members by another client, or protocol, than the group began with.
-    fn join_by(&mut self, kind: Kind, members: usize) {
+    pub(crate) fn join_by(&mut self, kind: Kind, members: usize) {
         for _ in 0..members {
             self.members.push(kind.member(&self.cluster.bootstrap(), &self.kind.group()));
         }
     }
 
     /// Waits until the group is shared, by members of this protocol.
-    async fn wait_until_it_is(&mut self, consumer_group: bool) {
+    pub(crate) async fn wait_until_it_is(&mut self, consumer_group: bool) {
         self.wait_until_shared().await;
         let seen = self.watch.seen();
         assert_eq!(seen.is_consumer_group, consumer_group, "{seen:?}");
@@ -153,7 +151,7 @@ impl Scene {
     }
 
     /// Waits until the group is stable with all its members, and every partition has an owner.
-    async fn wait_until_shared(&mut self) {
+    pub(crate) async fn wait_until_shared(&mut self) {
         let wanted = self.members.len();
         let (watch, members) = (&self.watch, &mut self.members);
         wait::until("all partitions are shared by all members", async || {
@@ -169,7 +167,7 @@ impl Scene {
     }
 
     /// Waits until every partition's committed offset is so many records further than now.
-    async fn wait_for_progress(&mut self, records: i64) {
+    pub(crate) async fn wait_for_progress(&mut self, records: i64) {
         let before = self.watch.seen().committed;
         let watch = &self.watch;
         wait::until("the group goes on with all partitions", async || {
@@ -184,12 +182,12 @@ impl Scene {
     }
 
     /// The node that coordinates the group.
-    async fn coordinator(&mut self) -> i32 {
+    pub(crate) async fn coordinator(&mut self) -> i32 {
         self.coordinator_other_than(-1).await
     }
 
     /// The node that coordinates the group instead of `before`.
-    async fn coordinator_other_than(&mut self, before: i32) -> i32 {
+    pub(crate) async fn coordinator_other_than(&mut self, before: i32) -> i32 {
         let ports = self.cluster.ports();
         let group = self.kind.group();
         wait::until("the group has a coordinator", async || {
@@ -208,7 +206,7 @@ impl Scene {
     }
 
     /// Does the node load the group at this moment?
-    fn is_loading(&mut self, id: i32) -> bool {
+    pub(crate) fn is_loading(&mut self, id: i32) -> bool {
         let group = StrBytes::from_string(self.kind.group());
         let request = OffsetFetchRequest::default().with_group_id(group.into()).with_topics(None);
         let port = self.cluster.node(id).port();
@@ -217,7 +215,7 @@ impl Scene {
     }
 
     /// Fills the group's partition of `__consumer_offsets`, so that loading it takes a while.
-    async fn make_loading_slow(&mut self) {
+    pub(crate) async fn make_loading_slow(&mut self) {
         const WIDTH: i32 = 500;
         let _ = self.coordinator().await;
         let bootstrap = self.cluster.bootstrap();
@@ -245,12 +243,12 @@ impl Scene {
         }
     }
 
-    fn kill_member(&mut self) {
+    pub(crate) fn kill_member(&mut self) {
         let member = self.members.remove(0);
         self.past.push(member.kill());
     }
 
-    fn stop_member(&mut self) {
+    pub(crate) fn stop_member(&mut self) {
         let member = self.members.remove(0);
         let story = member.stop();
         assert!(story.shut_down, "it did not leave in order: {story:?}");
@@ -258,7 +256,7 @@ impl Scene {
     }
 
     /// Stops producing, waits until all is consumed, and judges.
-    async fn end(mut self, spread: Spread) {
+    pub(crate) async fn end(mut self, spread: Spread) {
         let acked = spread.finish();
         let (watch, total) = (&self.watch, acked.values().map(Vec::len).sum::<usize>());
         wait::until("all that was acknowledged is consumed", async || {
@@ -323,142 +321,4 @@ fn wide_commit(group: &str, width: i32, offset: i64) -> OffsetCommitRequest {
         .with_group_id(StrBytes::from_string(group.to_owned()).into())
         .with_generation_id_or_member_epoch(-1)
         .with_topics(vec![topic])
-}
-
-/// The coordinator is killed twice, a member crashes, one leaves, and others come.
-async fn survives(kind: Kind) {
-    let mut scene = Scene::begin(kind).await;
-    let spread = Spread::start(&scene.cluster.bootstrap());
-    scene.join(3);
-    scene.wait_until_shared().await;
-    scene.wait_for_progress(20).await;
-
-    let first = scene.coordinator().await;
-    scene.cluster.node(first).kill();
-    scene.wait_for_progress(20).await;
-    scene.wait_until_shared().await;
-    scene.cluster.node(first).start();
-    scene.cluster.wait_until_ready().await;
-
-    scene.kill_member();
-    scene.wait_until_shared().await;
-    scene.join(1);
-    scene.wait_until_shared().await;
-
-    let second = scene.coordinator().await;
-    scene.cluster.node(second).kill();
-    scene.stop_member();
-    scene.wait_for_progress(20).await;
-    scene.wait_until_shared().await;
-    scene.cluster.node(second).start();
-    scene.cluster.wait_until_ready().await;
-    scene.end(spread).await;
-}
-
-/// Members of the other protocol join one after the other, and those of the first leave; and back.
-async fn converts(classic: Kind, consumer: Kind) {
-    let mut scene = Scene::begin(classic).await;
-    let spread = Spread::start(&scene.cluster.bootstrap());
-    scene.join(2);
-    scene.wait_until_it_is(false).await;
-    scene.join_by(consumer, 1);
-    scene.wait_until_it_is(true).await;
-    let coordinator = scene.coordinator().await;
-    scene.cluster.node(coordinator).kill();
-    scene.wait_until_it_is(true).await;
-    scene.cluster.node(coordinator).start();
-    scene.cluster.wait_until_ready().await;
-    scene.stop_member();
-    scene.stop_member();
-    scene.join_by(consumer, 1);
-    scene.wait_until_it_is(true).await;
-    // Back: the last member of the new protocol that leaves makes the group classic again.
-    scene.join_by(classic, 2);
-    scene.wait_until_it_is(true).await;
-    scene.stop_member();
-    scene.stop_member();
-    scene.wait_until_it_is(false).await;
-    scene.end(spread).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_group_of_librdkafka_changes_its_protocol_and_back() {
-    converts(Kind::ConfluentClassic, Kind::ConfluentConsumer).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_group_of_the_java_client_changes_its_protocol_and_back() {
-    converts(Kind::JavaClassic, Kind::JavaConsumer).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_group_of_kafka_python_changes_its_protocol_and_back() {
-    converts(Kind::KafkaPython, Kind::JavaConsumer).await;
-}
-
-/// The coordinator is killed, and its successor too, while it loads.
-async fn survives_a_kill_while_loading(kind: Kind) {
-    let builder = Cluster::builder().dedicated_controllers();
-    let mut scene = Scene::begin_in(kind, builder).await;
-    let spread = Spread::start(&scene.cluster.bootstrap());
-    scene.join(2);
-    scene.wait_until_shared().await;
-    scene.make_loading_slow().await;
-    scene.wait_for_progress(20).await;
-    let first = scene.coordinator().await;
-    scene.cluster.node(first).kill();
-    let second = scene.coordinator_other_than(first).await;
-    let loading = scene.is_loading(second);
-    scene.cluster.node(second).kill();
-    println!("{kind:?}: broker {second} was loading when it was killed: {loading}");
-    scene.cluster.start_all();
-    scene.cluster.wait_until_ready().await;
-    scene.wait_for_progress(20).await;
-    scene.wait_until_shared().await;
-    scene.end(spread).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn confluent_kafka_goes_on_after_a_kill_while_loading() {
-    survives_a_kill_while_loading(Kind::ConfluentClassic).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_consumer_protocol_goes_on_after_a_kill_while_loading() {
-    survives_a_kill_while_loading(Kind::ConfluentConsumer).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kafka_python_goes_on() {
-    survives(Kind::KafkaPython).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn aiokafka_goes_on() {
-    survives(Kind::Aiokafka).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn confluent_kafka_goes_on() {
-    survives(Kind::ConfluentClassic).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn confluent_kafka_goes_on_with_the_consumer_protocol() {
-    survives(Kind::ConfluentConsumer).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kafkajs_goes_on() {
-    survives(Kind::Kafkajs).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_java_client_goes_on() {
-    survives(Kind::JavaClassic).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_java_client_goes_on_with_the_consumer_protocol() {
-    survives(Kind::JavaConsumer).await;
 }
