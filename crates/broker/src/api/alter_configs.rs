@@ -144,7 +144,9 @@ async fn carry_out(
     outcomes
 }
 
-/// What the controller is to change; a broker changes no other broker's settings.
+/// What the controller is to change. Kafka's brokers refuse to change any other broker's settings; here
+/// a registered one's can be changed anywhere, or nobody could undo a `max.connections` that shuts
+/// everybody out.
 fn resource_type(context: &Context, kind: i8, name: &str) -> Result<ResourceType, Refusal> {
     match kind {
         TOPIC => Ok(ResourceType::Topic),
@@ -153,7 +155,7 @@ fn resource_type(context: &Context, kind: i8, name: &str) -> Result<ResourceType
         BROKER if name.is_empty() => Ok(ResourceType::Broker),
         BROKER => {
             let id = node_id(name)?;
-            if id != context.broker.id {
+            if context.broker.metadata.image().broker(id).is_none() {
                 return Err(invalid_request(format!(
                     "Unexpected broker id, expected {}, but received {name}",
                     context.broker.id

@@ -255,11 +255,18 @@ impl Admin {
         let request = IncrementalAlterConfigsRequest::default()
             .with_resources(vec![alteration])
             .with_validate_only(validate_only);
-        let target = match resource.target() {
-            Target::Any => Target::Controller,
-            node => node,
+        let response = match resource.target() {
+            Target::Any => self.client.request(Target::Controller, &request).await?,
+            node => match self.client.request(node, &request).await {
+                // A broker's settings may be why it takes no connections; Ottla's others change them too.
+                Err(ClientError::Connect { .. } | ClientError::Disconnected { .. })
+                    if resource.kind == ResourceType::Broker =>
+                {
+                    self.client.request(Target::Any, &request).await?
+                }
+                answer => answer?,
+            },
         };
-        let response = self.client.request(target, &request).await?;
         let Some(result) = response.responses.first() else { return Ok(Err(missing())) };
         Ok(outcome(result.error_code, result.error_message.as_ref(), ()))
     }
