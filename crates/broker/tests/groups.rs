@@ -217,6 +217,9 @@ async fn a_classic_group_lives_and_is_described() {
     let modern = ConsumerGroupDescribeRequest::default().with_group_ids(vec![text("g").into()]);
     let code = wire.call(1, &modern).await.groups[0].error_code;
     assert_eq!(code, ErrorCode::GroupIdNotFound.code());
+    let nameless = ConsumerGroupDescribeRequest::default().with_group_ids(vec![text("").into()]);
+    let code = wire.call(1, &nameless).await.groups[0].error_code;
+    assert_eq!(code, ErrorCode::InvalidGroupId.code());
     for version in 0..=5 {
         let listed = wire.call(version, &ListGroupsRequest::default()).await.groups;
         let listed: Vec<_> =

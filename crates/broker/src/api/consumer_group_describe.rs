@@ -1,6 +1,6 @@
 //! ConsumerGroupDescribe: consumer groups with their epochs and assignments (KIP-848).
 
-use ottla_coordinator::{Request, Response};
+use ottla_coordinator::{GroupError, Request, Response};
 use ottla_protocol::messages::consumer_group_describe_response::DescribedGroup;
 use ottla_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 
@@ -16,6 +16,10 @@ pub(super) async fn handle(
         groups.iter().map(|id| (id.as_str(), Request::ConsumerGroupDescribe(id.0.clone())));
     let answers = ask_each(&context, requests).await;
     let described = groups.iter().zip(answers).map(|(id, answer)| {
+        let answer = match id.is_empty() {
+            true => Err(GroupError::InvalidGroupId.into()),
+            false => answer,
+        };
         let group = match answer {
             Ok(Response::ConsumerGroupDescribe(group)) => group,
             other => DescribedGroup::default()
