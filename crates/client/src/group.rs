@@ -7,6 +7,7 @@
 mod assignor;
 mod classic;
 mod membership;
+mod options;
 mod positions;
 pub(crate) mod protocol;
 mod reconciled;
@@ -18,7 +19,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use ottla_protocol::ids::{Offset, TopicName, TopicPartition};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::ids::{Offset, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,90 +29,11 @@ use crate::client::Client;
 use crate::consumer::{ConsumerOptions, Fetched, Fetcher, StartAt};
 use crate::coordinator::CommittedOffset;
 use crate::error::{ApiError, ClientError};
-use crate::metadata::Metadata;
 use membership::{Event, Member, Shared};
+pub use options::{GroupOptions, GroupProtocol, Matches, Topics};
 
-/// How long a closing consumer waits for its farewell to be answered.
+/// How long a closing consumer waits for its last commit, and for its farewell, to be answered.
 const FAREWELL: Duration = Duration::from_secs(5);
-
-/// `group.protocol`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum GroupProtocol {
-    /// The members divide the partitions among themselves (`range`).
-    #[default]
-    Classic,
-    /// The coordinator divides them (KIP-848).
-    Consumer,
-}
-
-/// Settings of a [`GroupConsumer`]; the defaults are Kafka's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupOptions {
-    /// `group.id`.
-    pub group_id: String,
-    /// `group.protocol`.
-    pub protocol: GroupProtocol,
-    /// `group.instance.id`: a static member (KIP-345).
-    pub instance_id: Option<String>,
-    /// `session.timeout.ms`, of the classic protocol.
-    pub session_timeout_ms: u64,
-    /// `heartbeat.interval.ms`, of the classic protocol.
-    pub heartbeat_interval_ms: u64,
-    /// `max.poll.interval.ms`: whoever is not polled for longer leaves; also how long a rebalance waits.
-    pub max_poll_interval_ms: u64,
-    /// `auto.commit.interval.ms`; `None` stands for `enable.auto.commit=false`.
-    pub auto_commit_interval_ms: Option<u64>,
-    /// `group.remote.assignor`, of the new protocol; `None` leaves it to the coordinator.
-    pub remote_assignor: Option<String>,
-    /// `client.rack`.
-    pub rack: Option<String>,
-    /// `allow.auto.create.topics`.
-    pub auto_create_topics: bool,
-}
-
-impl GroupOptions {
-    /// The defaults for a group.
-    #[must_use]
-    pub fn of(group_id: &str) -> Self {
-        Self {
-            group_id: group_id.to_owned(),
-            protocol: GroupProtocol::Classic,
-            instance_id: None,
-            session_timeout_ms: 45_000,
-            heartbeat_interval_ms: 3_000,
-            max_poll_interval_ms: 300_000,
-            auto_commit_interval_ms: Some(5_000),
-            remote_assignor: None,
-            rack: None,
-            auto_create_topics: true,
-        }
-    }
-}
-
-/// Says of a topic's name whether it is meant.
-pub type Matches = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-
-/// What a group consumer reads.
-#[derive(Clone)]
-pub enum Topics {
-    /// These.
-    Named(BTreeSet<TopicName>),
-    /// Every topic whose name matches, also those to come; never Kafka's own.
-    Matching(Matches),
-}
-
-impl Topics {
-    fn resolve(&self, metadata: &Metadata) -> BTreeSet<TopicName> {
-        match self {
-            Self::Named(names) => names.clone(),
-            Self::Matching(matches) => metadata
-                .topics()
-                .filter(|topic| !topic.internal && matches(&topic.name))
-                .map(|topic| TopicName::clone(&topic.name))
-                .collect(),
-        }
-    }
-}
 
 /// Requests to the coordinator that run beside the reading.
 enum Work {
@@ -239,7 +162,10 @@ impl GroupConsumer {
     /// Commits, where commits are automatic, and leaves the group.
     pub async fn close(mut self) -> Result<(), ClientError> {
         let result = match self.shared.options.auto_commit_interval_ms {
-            Some(_) => self.commit().await,
+            Some(_) => match tokio::time::timeout(FAREWELL, self.commit()).await {
+                Ok(result) => result,
+                Err(_) => Err(ApiError::of(ErrorCode::RequestTimedOut).into()),
+            },
             None => Ok(()),
         };
         self.leaving.cancel();
@@ -384,7 +310,7 @@ impl GroupConsumer {
         }
         let undefined = undefined.join(", ");
         Err(ApiError {
-            code: ottla_protocol::ErrorCode::OffsetOutOfRange.code(),
+            code: ErrorCode::OffsetOutOfRange.code(),
             message: Some(format!(
                 "Undefined offset with no reset policy for partitions: [{undefined}]"
             )),

@@ -357,7 +357,7 @@ pub(super) fn table(plans: &BTreeMap<String, Plan>) -> String {
     let mut text = String::new();
     if !plans.is_empty() {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{:g$} {:t$} {:10} {}", "GROUP", "TOPIC", "PARTITION", "NEW-OFFSET");
+        let _ = write!(text, "\n{:g$} {:t$} {:10} NEW-OFFSET", "GROUP", "TOPIC", "PARTITION");
     }
     for (group, plan) in plans {
         for (partition, offset) in plan {

@@ -4,9 +4,10 @@ mod describe;
 mod types;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use ottla_protocol::ids::TopicPartition;
+use ottla_protocol::ids::{BrokerId, TopicPartition};
 use ottla_protocol::messages::offset_delete_request::{
     OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
 };
@@ -36,18 +37,33 @@ impl Admin {
         states: &[GroupState],
         types: &[GroupType],
     ) -> Result<Vec<GroupListing>, ClientError> {
-        let metadata = self.client.refresh().await?;
-        let lists = metadata.nodes.keys().map(|node| self.list_groups_of(*node, states, types));
-        let mut groups = BTreeMap::new();
-        for list in join_all(lists).await {
-            groups.extend(list?.into_iter().map(|group| (group.group_id.clone(), group)));
+        let options = self.client.options();
+        let deadline = Instant::now() + Duration::from_millis(options.api_timeout_ms);
+        let mut attempt = 0;
+        loop {
+            // A broker that has gone meanwhile is not asked again; its groups have moved.
+            let metadata = self.client.refresh().await?;
+            let lists = metadata.nodes.keys().map(|node| self.list_groups_of(*node, states, types));
+            let lists: Result<Vec<_>, _> = join_all(lists).await.into_iter().collect();
+            attempt += 1;
+            let pause = options.backoff(attempt);
+            match lists {
+                Ok(lists) => {
+                    let groups = lists.into_iter().flatten();
+                    let by_id = groups.map(|group| (group.group_id.clone(), group));
+                    return Ok(by_id.collect::<BTreeMap<_, _>>().into_values().collect());
+                }
+                Err(error) if error.is_retriable() && Instant::now() + pause < deadline => {
+                    tokio::time::sleep(pause).await;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(groups.into_values().collect())
     }
 
     async fn list_groups_of(
         &self,
-        node: i32,
+        node: BrokerId,
         states: &[GroupState],
         types: &[GroupType],
     ) -> Result<Vec<GroupListing>, ClientError> {
@@ -64,29 +80,9 @@ impl Admin {
                 request
             }
         };
-        let options = self.client.options();
-        let deadline =
-            std::time::Instant::now() + std::time::Duration::from_millis(options.api_timeout_ms);
-        let mut attempt = 0;
-        loop {
-            let answer = match self.client.request_with(Target::Node(node), build).await {
-                Ok((_, response)) => whole(response.error_code, None).map(|()| response),
-                Err(error) => Err(error),
-            };
-            attempt += 1;
-            let pause = options.backoff(attempt);
-            match answer {
-                Ok(response) => {
-                    return Ok(response.groups.iter().map(GroupListing::from_wire).collect());
-                }
-                Err(error)
-                    if error.is_retriable() && std::time::Instant::now() + pause < deadline =>
-                {
-                    tokio::time::sleep(pause).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let (_, response) = self.client.request_with(Target::Node(node), build).await?;
+        whole(response.error_code, None)?;
+        Ok(response.groups.iter().map(GroupListing::from_wire).collect())
     }
 
     /// Deletes groups that have no members.

@@ -34,6 +34,9 @@ pub(super) enum Event {
 pub(super) struct Shared {
     pub(super) options: GroupOptions,
     pub(super) coordinator: Coordinator,
+    /// Held over a commit with all its attempts: a later one never overtakes an earlier one, so that
+    /// committed offsets do not step back.
+    pub(super) commits: tokio::sync::Mutex<()>,
     identity: Mutex<Identity>,
     /// Since when the consumer has not been polled; `None` while it is.
     idle_since: Mutex<Option<Instant>>,
@@ -54,6 +57,7 @@ impl Shared {
         Self {
             coordinator: Coordinator::new(client, &options.group_id),
             options,
+            commits: tokio::sync::Mutex::default(),
             identity: Mutex::new(Identity::nobody()),
             idle_since: Mutex::new(Some(Instant::now())),
         }

@@ -24,6 +24,7 @@ pub(super) async fn commit(
         return Ok(());
     }
     let group = &shared.options.group_id;
+    let _turn = shared.commits.lock().await;
     until_answered(shared, |limit| async move {
         let identity = shared.identity();
         if identity.epoch < 0 {
