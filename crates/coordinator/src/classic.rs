@@ -27,7 +27,6 @@ use crate::error::GroupError;
 use crate::groups::Groups;
 use crate::record::{ClassicGroupValue, Record};
 use crate::request::Token;
-use crate::state::Group;
 use crate::timers::Timer as AnyTimer;
 use crate::{GroupName, MemberId};
 
@@ -91,16 +90,9 @@ fn timer(group: &GroupName, timer: Timer) -> AnyTimer {
 impl Groups {
     /// Loading is over: groups with members are stable, and their sessions begin.
     pub(crate) fn begin_classic(&mut self) {
-        let Self { cx, classic, .. } = self;
-        let state = cx.planned.clone();
-        for (name, group) in &state.groups {
-            if let Group::Classic(ClassicGroup { value: Some(value) }) = group
-                && !value.members.is_empty()
-            {
-                let mut live = Live::from_value(name, value);
-                live.begin(cx);
-                classic.insert(Arc::clone(name), live);
-            }
+        let names: Vec<_> = self.cx.planned.groups.keys().cloned().collect();
+        for name in names {
+            self.reload_classic(&name, false);
         }
     }
 
@@ -189,10 +181,12 @@ impl Groups {
         });
     }
 
-    /// A group is classic after all: it begins as its planned record says.
+    /// A group is classic after all: it begins as its planned record says. A record with members and no
+    /// leader was written when a rebalance was wanted.
     pub(crate) fn reload_classic(&mut self, name: &GroupName, rebalance: bool) {
         let planned = self.cx.planned.classic(name).and_then(|group| group.value.clone());
         if let Some(value) = planned.filter(|value| !value.members.is_empty()) {
+            let rebalance = rebalance || value.leader.is_none();
             self.install_classic(Live::from_value(name, &value), rebalance);
         }
     }

@@ -118,6 +118,7 @@ pub enum Response {
 }
 
 /// Something that happens to the machine.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and most are requests")]
 #[derive(Debug)]
 pub enum Input {
     /// A client asks.

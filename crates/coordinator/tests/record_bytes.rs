@@ -15,12 +15,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    let digits = text.as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    let digit = |digit: u8| char::from(digit).to_digit(16).expect("a digit") as u8;
+    text.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
 fn topic_id() -> TopicId {
-    "qt3_el6fSZG1LdblLws6ew".parse().unwrap()
+    "qt3_el6fSZG1LdblLws6ew".parse().expect("an id")
 }
 
 fn offset(value: Option<OffsetValue>) -> Record {

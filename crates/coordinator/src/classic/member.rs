@@ -1,5 +1,6 @@
 //! A member of a classic group.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -109,11 +110,7 @@ impl Member {
 
 /// The protocols of a join, each name once.
 pub(super) fn protocols(request: &JoinGroupRequest) -> Vec<(Arc<str>, Bytes)> {
-    let mut protocols: Vec<(Arc<str>, Bytes)> = Vec::new();
-    for protocol in &request.protocols {
-        if !protocols.iter().any(|(name, _)| **name == *protocol.name) {
-            protocols.push((Arc::from(&*protocol.name), own(&protocol.metadata)));
-        }
-    }
-    protocols
+    let mut names = BTreeSet::new();
+    let protocols = request.protocols.iter().filter(|protocol| names.insert(&*protocol.name));
+    protocols.map(|protocol| (Arc::from(&*protocol.name), own(&protocol.metadata))).collect()
 }

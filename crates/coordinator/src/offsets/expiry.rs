@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_metadata::Image;
-use ottla_protocol::ids::{KafkaUuid, TimestampMs};
+use ottla_protocol::ids::{KafkaUuid, TimestampMs, TopicId};
 
 use super::tombstone;
 use crate::GroupName;
@@ -78,16 +78,19 @@ impl Groups {
     /// topic id goes with its name.
     fn forget_topics_of_the_past(&mut self) {
         let image = Arc::clone(&self.cx.image);
-        let is_past = |topic: &str, value: &OffsetValue| match image.topic_by_name(topic) {
-            Some(topic) => value.topic_id != KafkaUuid::ZERO && value.topic_id != topic.id,
+        let is_past = |topic: &str, id: TopicId| match image.topic_by_name(topic) {
+            Some(topic) => id != KafkaUuid::ZERO && id != topic.id,
             None => true,
         };
-        let past = self.cx.offsets.iter().filter(|it| is_past(it.topic, it.value));
+        if !self.cx.offsets.topics().any(|(topic, id)| is_past(topic, id)) {
+            return;
+        }
+        let past = self.cx.offsets.iter().filter(|it| is_past(it.topic, it.value.topic_id));
         let groups: BTreeSet<GroupName> = past.map(|it| Arc::clone(it.group)).collect();
         for group in groups {
             let planned = self.cx.offsets.planned_of(&group).into_iter();
             let records = planned
-                .filter(|((topic, _), value)| is_past(topic, value))
+                .filter(|((topic, _), value)| is_past(topic, value.topic_id))
                 .map(|((topic, partition), _)| tombstone(&group, &topic, partition))
                 .collect();
             self.append_in_parts(records, Vec::new());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use ottla_protocol::ids::{PartitionIndex, TopicName};
+use ottla_protocol::ids::{PartitionIndex, TopicId, TopicName};
 
 use crate::GroupName;
 use crate::record::{OffsetValue, Record};
@@ -30,6 +30,8 @@ pub struct CommittedOffset<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Offsets {
     committed: BTreeMap<GroupName, GroupOffsets>,
+    /// How many committed offsets there are of each life of a topic.
+    topics: BTreeMap<(TopicName, TopicId), usize>,
     planned: HashMap<GroupName, BTreeMap<(TopicName, PartitionIndex), Planned>>,
 }
 
@@ -72,6 +74,11 @@ impl Offsets {
                 })
             })
         })
+    }
+
+    /// The lives of topics that have committed offsets.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (&TopicName, TopicId)> {
+        self.topics.keys().map(|(topic, id)| (topic, *id))
     }
 
     /// A group's offsets with the changes that are on their way.
@@ -132,18 +139,37 @@ impl Offsets {
             Some(partitions) => partitions,
             None => topics.entry(Arc::clone(topic)).or_default(),
         };
-        partitions.insert(*partition, value.clone());
+        let former = partitions.insert(*partition, value.clone()).map(|former| former.topic_id);
+        if former != Some(value.topic_id) {
+            *self.topics.entry((Arc::clone(topic), value.topic_id)).or_default() += 1;
+            if let Some(former) = former {
+                self.forget_topic(topic, former);
+            }
+        }
     }
 
-    fn remove(&mut self, group: &str, topic: &str, partition: PartitionIndex) {
+    fn forget_topic(&mut self, topic: &TopicName, id: TopicId) {
+        let key = (Arc::clone(topic), id);
+        if let Some(count) = self.topics.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                self.topics.remove(&key);
+            }
+        }
+    }
+
+    fn remove(&mut self, group: &str, topic: &TopicName, partition: PartitionIndex) {
         let Some(topics) = self.committed.get_mut(group) else { return };
         let Some(partitions) = topics.get_mut(topic) else { return };
-        partitions.remove(&partition);
+        let removed = partitions.remove(&partition);
         if partitions.is_empty() {
             topics.remove(topic);
         }
         if topics.is_empty() {
             self.committed.remove(group);
+        }
+        if let Some(value) = removed {
+            self.forget_topic(topic, value.topic_id);
         }
     }
 

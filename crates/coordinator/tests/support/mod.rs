@@ -1,6 +1,8 @@
 //! The world of a machine: a log that commits when it is told to, a clock, topics, answers by token.
 
-use std::collections::{BTreeMap, VecDeque};
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -207,13 +209,6 @@ impl World {
     fn show(&mut self, image: Image) {
         self.image = Arc::new(image);
         self.step(Input::Image(Arc::clone(&self.image)));
-    }
-
-    /// Committed offsets by group, topic and partition.
-    pub(crate) fn offsets(&self) -> BTreeMap<(String, String, i32), i64> {
-        let all = self.groups.committed_offsets();
-        all.map(|it| ((it.group.to_string(), it.topic.to_string(), it.partition), it.value.offset))
-            .collect()
     }
 }
 
