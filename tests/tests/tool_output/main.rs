@@ -37,10 +37,22 @@ macro_rules! tools {
 }
 
 tools! {
+    broker_api_versions "kafka-broker-api-versions",
+    cluster "kafka-cluster",
+    configs "kafka-configs",
     console_consumer "kafka-console-consumer",
     consumer_groups "kafka-consumer-groups",
-    configs "kafka-configs",
+    consumer_perf_test "kafka-consumer-perf-test",
+    delete_records "kafka-delete-records",
+    dump_log "kafka-dump-log",
+    features "kafka-features",
+    get_offsets "kafka-get-offsets",
     groups "kafka-groups",
+    leader_election "kafka-leader-election",
+    log_dirs "kafka-log-dirs",
+    producer_perf_test "kafka-producer-perf-test",
+    reassign_partitions "kafka-reassign-partitions",
+    storage "kafka-storage",
     topics "kafka-topics",
 }
 
