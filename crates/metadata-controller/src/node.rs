@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use ottla_metadata::{Batch, codec};
 use ottla_protocol::ids::BrokerId;
 
 use crate::ControllerError;
@@ -17,6 +20,9 @@ use crate::identity::Identity;
 use crate::options::ControllerOptions;
 use crate::quorum::{Leadership, Quorum};
 use crate::sessions::{Sessions, Watch};
+
+/// Between two questions whether there is a majority again.
+const MAJORITY_RETRY: Duration = Duration::from_millis(50);
 
 /// What the parts of a running controller share.
 pub(crate) struct Node {
@@ -70,16 +76,24 @@ impl Node {
 pub(crate) async fn follow_leadership(node: Arc<Node>) {
     let mut leadership = node.quorum.leadership();
     let mut predecessor = None;
+    let mut reigned_in = None;
     loop {
         let now = *leadership.borrow_and_update();
         if now.leading {
             let over = CancellationToken::new();
             let lost = leadership.wait_for(|next| !next.leading || next.term != now.term);
+            let reign = async {
+                if reigned_in == Some(now.term) {
+                    has_majority(&node, now.term).await;
+                }
+                reign(&node, now.term, predecessor, over.clone()).await;
+            };
             tokio::select! {
                 biased;
                 _ = lost => {}
-                () = reign(&node, now.term, predecessor, over.clone()) => {}
+                () = reign => {}
             }
+            reigned_in = Some(now.term);
             over.cancel();
             node.active.send_replace(None);
             tracing::info!(term = now.term, "not the active controller any more");
@@ -94,7 +108,17 @@ pub(crate) async fn follow_leadership(node: Arc<Node>) {
     }
 }
 
-/// Returns only when something went wrong; then it begins anew if this node still leads.
+/// A reign that ended although this node still leads had no majority behind it: until there is one, nobody
+/// is kept in a session with a controller that can decide nothing.
+async fn has_majority(node: &Node, term: u64) {
+    let nothing = Bytes::from(codec::encode_batch(&Batch::default()));
+    while node.quorum.write(term, nothing.clone()).await.is_err() {
+        tokio::time::sleep(MAJORITY_RETRY).await;
+    }
+}
+
+/// Returns only when something went wrong; then it begins anew, once there is a majority, if this node
+/// still leads.
 async fn reign(
     node: &Arc<Node>,
     term: u64,
