@@ -22,6 +22,7 @@ pub(crate) fn at_start(file: &BTreeMap<String, String>) -> DynamicNodeConfig {
 /// The limits by the settings. Addresses of host names are looked up once.
 pub(crate) async fn connection_limits(config: &DynamicNodeConfig) -> ConnectionLimits {
     let limit = |limit: i32| usize::try_from(limit).unwrap_or(usize::MAX);
+    let rate = |rate: i32| u32::try_from(rate).unwrap_or(u32::MAX);
     let mut overrides = HashMap::new();
     for (host, count) in &config.max_connections_per_ip_overrides {
         for ip in addresses(host).await {
@@ -32,7 +33,17 @@ pub(crate) async fn connection_limits(config: &DynamicNodeConfig) -> ConnectionL
         max: limit(config.max_connections),
         max_per_ip: limit(config.max_connections_per_ip),
         overrides,
-        creation_rate: u32::try_from(config.max_connection_creation_rate).unwrap_or(u32::MAX),
+        creation_rate: rate(config.max_connection_creation_rate),
+        listener_max: config
+            .listener_max_connections
+            .iter()
+            .map(|(listener, max)| (listener.clone(), limit(*max)))
+            .collect(),
+        listener_rates: config
+            .listener_creation_rates
+            .iter()
+            .map(|(listener, each)| (listener.clone(), rate(*each)))
+            .collect(),
     }
 }
 

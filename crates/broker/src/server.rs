@@ -251,8 +251,10 @@ impl Serving {
             let acceptor =
                 Arc::new(KafkaListener { broker: Arc::clone(broker), listener: Arc::clone(&name) });
             for socket in sockets {
+                let (name, acceptor) = (Arc::clone(&name), Arc::clone(&acceptor));
+                let (grpc, shared) = (grpc.clone(), shared.clone());
                 let accept =
-                    listener::accept(socket, Arc::clone(&acceptor), grpc.clone(), shared.clone());
+                    async move { listener::accept(&name, socket, acceptor, grpc, shared).await };
                 tasks.spawn_on(accept, data);
             }
         }

@@ -11,14 +11,16 @@ use crate::value::{count_by_address, items};
 pub struct DynamicNodeConfig {
     /// `max.connections` of the whole node.
     pub max_connections: i32,
+    /// `listener.name.NAME.max.connections`, by NAME in small letters.
+    pub listener_max_connections: BTreeMap<String, i32>,
+    /// `listener.name.NAME.max.connection.creation.rate`, likewise.
+    pub listener_creation_rates: BTreeMap<String, i32>,
     /// `max.connections.per.ip`.
     pub max_connections_per_ip: i32,
     /// `max.connections.per.ip.overrides`: other limits, by address or host name.
     pub max_connections_per_ip_overrides: BTreeMap<String, i32>,
     /// `max.connection.creation.rate`: new connections a second.
     pub max_connection_creation_rate: i32,
-    /// `producer.id.expiration.ms`.
-    pub producer_id_expiration_ms: i32,
     /// `log.cleaner.threads`.
     pub log_cleaner_threads: i32,
     /// `log.cleaner.backoff.ms`.
@@ -31,29 +33,23 @@ pub struct DynamicNodeConfig {
     pub log_cleaner_io_buffer_load_factor: f64,
     /// `log.cleaner.io.max.bytes.per.second`.
     pub log_cleaner_io_max_bytes_per_second: f64,
-    /// `leader.replication.throttled.rate` in bytes per second, where somebody set it.
-    pub leader_replication_throttled_rate: Option<i64>,
-    /// `follower.replication.throttled.rate` in bytes per second, where somebody set it.
-    pub follower_replication_throttled_rate: Option<i64>,
-    /// `replica.alter.log.dirs.io.max.bytes.per.second`, where somebody set it.
-    pub replica_alter_log_dirs_io_max_bytes_per_second: Option<i64>,
 }
 
 impl DynamicNodeConfig {
     /// The settings in force by the given layers, of which `own` is not looked at.
     #[must_use]
     pub fn of(layers: &Layers<'_>) -> Self {
-        let set = |name| layers.set(name).and_then(|value| value.parse().ok());
         let overrides = layers.text("max.connections.per.ip.overrides").unwrap_or_default();
         Self {
             max_connections: layers.int("max.connections"),
+            listener_max_connections: of_listeners(layers, "max.connections"),
+            listener_creation_rates: of_listeners(layers, "max.connection.creation.rate"),
             max_connections_per_ip: layers.int("max.connections.per.ip"),
             max_connections_per_ip_overrides: items(&overrides)
                 .filter_map(count_by_address)
                 .map(|(address, count)| (address.to_owned(), count))
                 .collect(),
             max_connection_creation_rate: layers.int("max.connection.creation.rate"),
-            producer_id_expiration_ms: layers.int("producer.id.expiration.ms"),
             log_cleaner_threads: layers.int("log.cleaner.threads"),
             log_cleaner_backoff_ms: layers.long("log.cleaner.backoff.ms"),
             log_cleaner_dedupe_buffer_size: layers.long("log.cleaner.dedupe.buffer.size"),
@@ -61,11 +57,18 @@ impl DynamicNodeConfig {
             log_cleaner_io_buffer_load_factor: layers.double("log.cleaner.io.buffer.load.factor"),
             log_cleaner_io_max_bytes_per_second: layers
                 .double("log.cleaner.io.max.bytes.per.second"),
-            leader_replication_throttled_rate: set("leader.replication.throttled.rate"),
-            follower_replication_throttled_rate: set("follower.replication.throttled.rate"),
-            replica_alter_log_dirs_io_max_bytes_per_second: set(
-                "replica.alter.log.dirs.io.max.bytes.per.second",
-            ),
         }
     }
+}
+
+/// A number that each listener may have under a prefix of its own.
+fn of_listeners(layers: &Layers<'_>, key: &str) -> BTreeMap<String, i32> {
+    let farthest_first = [layers.file, layers.cluster, layers.broker];
+    let set = farthest_first.into_iter().flatten().flatten();
+    let of_listener = set.filter_map(|(name, value)| {
+        let (listener, behind) = name.strip_prefix("listener.name.")?.split_once('.')?;
+        let number = value.trim().parse().ok().filter(|number| *number >= 0)?;
+        (behind == key).then(|| (listener.to_lowercase(), number))
+    });
+    of_listener.collect()
 }

@@ -160,6 +160,9 @@ fn unknown(name: &str) -> String {
             instead.unwrap_or_default()
         );
     }
+    if name.starts_with("listener.name.") && name.ends_with(".max.connections") {
+        return format!("{name} limits the connections of one listener");
+    }
     if name.starts_with("listener.name.") {
         return format!("{name} has no effect: Ottla serves only PLAINTEXT yet");
     }

@@ -68,20 +68,24 @@ fn brokers_settings_change_only_where_they_can() {
 
 #[test]
 fn a_brokers_own_setting_goes_before_the_clusters() {
-    let file = settings(&[("max.connections", "7"), ("max.connections.per.ip", "3")]);
+    let file = settings(&[
+        ("max.connections", "7"),
+        ("max.connections.per.ip", "3"),
+        ("listener.name.internal.max.connections", "1"),
+    ]);
     let cluster = settings(&[("max.connections", "8"), ("log.cleaner.threads", "2")]);
     let broker = settings(&[
         ("max.connections", "9"),
         ("max.connections.per.ip.overrides", "::1:4, localhost:5"),
         ("leader.replication.throttled.rate", "1000"),
+        ("listener.name.internal.max.connections", "2"),
     ]);
     let layers =
         Layers { own: None, broker: Some(&broker), cluster: Some(&cluster), file: Some(&file) };
     let config = DynamicNodeConfig::of(&layers);
     assert_eq!((config.max_connections, config.max_connections_per_ip), (9, 3));
     assert_eq!(config.log_cleaner_threads, 2);
-    assert_eq!(config.leader_replication_throttled_rate, Some(1000));
-    assert_eq!(config.follower_replication_throttled_rate, None);
+    assert_eq!(config.listener_max_connections, [("internal".to_owned(), 2)].into());
     let overrides: Vec<_> = config.max_connections_per_ip_overrides.into_iter().collect();
     assert_eq!(overrides, [("::1".to_owned(), 4), ("localhost".to_owned(), 5)]);
 

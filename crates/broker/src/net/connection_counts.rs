@@ -1,4 +1,4 @@
-//! How many connections there may be, over all listeners and by client address, and how fast they may
+//! How many connections there may be, by listener, by client address and in all, and how fast they may
 //! come. The limits change while the broker runs.
 
 use std::collections::HashMap;
@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+/// This much of a rate may be used up at once.
+const BURST: Duration = Duration::from_secs(1);
 
 /// The limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,10 @@ pub(crate) struct ConnectionLimits {
     pub(crate) overrides: HashMap<IpAddr, usize>,
     /// `max.connection.creation.rate`: new connections a second.
     pub(crate) creation_rate: u32,
+    /// `listener.name.NAME.max.connections`, by NAME in small letters.
+    pub(crate) listener_max: HashMap<String, usize>,
+    /// `listener.name.NAME.max.connection.creation.rate`, likewise.
+    pub(crate) listener_rates: HashMap<String, u32>,
 }
 
 /// How many connections are open.
@@ -29,15 +36,23 @@ pub(crate) struct ConnectionCounts(Arc<Mutex<Counts>>);
 struct Counts {
     open: usize,
     by_ip: HashMap<IpAddr, usize>,
+    by_listener: HashMap<Arc<str>, usize>,
     limits: ConnectionLimits,
-    /// Up to when the connections so far use up the rate.
+    /// Up to when the connections so far use up the rate, in all and by listener.
     paid_until: Instant,
+    listener_paid_until: HashMap<Arc<str>, Instant>,
 }
 
 impl ConnectionCounts {
     pub(crate) fn new(limits: ConnectionLimits) -> Self {
-        let by_ip = HashMap::new();
-        Self(Arc::new(Mutex::new(Counts { open: 0, by_ip, limits, paid_until: Instant::now() })))
+        Self(Arc::new(Mutex::new(Counts {
+            open: 0,
+            by_ip: HashMap::new(),
+            by_listener: HashMap::new(),
+            limits,
+            paid_until: Instant::now(),
+            listener_paid_until: HashMap::new(),
+        })))
     }
 
     /// Connections that are open stay, whatever the new limits are.
@@ -45,39 +60,53 @@ impl ConnectionCounts {
         self.0.lock().limits = limits;
     }
 
-    /// Room for one more connection from this address; the error names the key that forbids it.
-    pub(super) fn take(&self, ip: IpAddr) -> Result<Slot, &'static str> {
+    /// Room for one more connection from this address to a listener (its name in small letters); the
+    /// error names the key that forbids it.
+    pub(super) fn take(&self, listener: &Arc<str>, ip: IpAddr) -> Result<Slot, &'static str> {
         let ip = ip.to_canonical();
         let mut counts = self.0.lock();
-        if counts.open >= counts.limits.max {
+        let limits = &counts.limits;
+        if counts.open >= limits.max {
             return Err("max.connections");
         }
+        let of_listener = counts.by_listener.get(listener).copied().unwrap_or(0);
+        if limits.listener_max.get(&**listener).is_some_and(|max| of_listener >= *max) {
+            return Err("listener.name.….max.connections");
+        }
         let from_ip = counts.by_ip.get(&ip).copied().unwrap_or(0);
-        let limits = &counts.limits;
         if from_ip >= limits.overrides.get(&ip).copied().unwrap_or(limits.max_per_ip) {
             return Err("max.connections.per.ip");
         }
         counts.by_ip.insert(ip, from_ip + 1);
+        counts.by_listener.insert(Arc::clone(listener), of_listener + 1);
         counts.open += 1;
-        Ok(Slot { counts: self.clone(), ip })
+        Ok(Slot { counts: self.clone(), listener: Arc::clone(listener), ip })
     }
 
-    /// How long to wait before the next connection is accepted, after one that came at `now`. A second's
-    /// worth of connections may come at once.
-    pub(super) fn pause(&self, now: Instant) -> Duration {
-        const BURST: Duration = Duration::from_secs(1);
+    /// How long to wait before the next connection to a listener is accepted, after one that came at
+    /// `now`.
+    pub(super) fn pause(&self, listener: &Arc<str>, now: Instant) -> Duration {
         let mut counts = self.0.lock();
-        let each = Duration::from_secs(1) / counts.limits.creation_rate.max(1);
-        let floor = now.checked_sub(BURST).unwrap_or(now);
-        counts.paid_until = counts.paid_until.max(floor) + each;
-        counts.paid_until.saturating_duration_since(now).min(BURST)
+        let counts = &mut *counts;
+        let in_all = pay(&mut counts.paid_until, counts.limits.creation_rate, now);
+        let Some(rate) = counts.limits.listener_rates.get(&**listener) else { return in_all };
+        let begun = now.checked_sub(BURST).unwrap_or(now);
+        let paid_until = counts.listener_paid_until.entry(Arc::clone(listener)).or_insert(begun);
+        in_all.max(pay(paid_until, *rate, now))
     }
+}
+
+fn pay(paid_until: &mut Instant, rate: u32, now: Instant) -> Duration {
+    let floor = now.checked_sub(BURST).unwrap_or(now);
+    *paid_until = (*paid_until).max(floor) + Duration::from_secs(1) / rate.max(1);
+    paid_until.saturating_duration_since(now).min(BURST)
 }
 
 /// An open connection; gives its place back when dropped, also by a panic.
 #[derive(Debug)]
 pub(super) struct Slot {
     counts: ConnectionCounts,
+    listener: Arc<str>,
     ip: IpAddr,
 }
 
@@ -85,6 +114,9 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut counts = self.counts.0.lock();
         counts.open -= 1;
+        if let Some(of_listener) = counts.by_listener.get_mut(&self.listener) {
+            *of_listener -= 1;
+        }
         if let Some(from_ip) = counts.by_ip.get_mut(&self.ip) {
             *from_ip -= 1;
             if *from_ip == 0 {

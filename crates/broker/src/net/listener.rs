@@ -141,14 +141,17 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
 }
 
-/// Accepts connections until `shared.stop` is cancelled. `grpc` takes those that speak HTTP/2; without
+/// Accepts connections of the listener `name` until `shared.stop` is cancelled. `grpc` takes those that speak HTTP/2; without
 /// it they are closed.
 pub(crate) async fn accept<A: Accept>(
+    name: &str,
     socket: TcpListener,
     acceptor: Arc<A>,
     grpc: Option<mpsc::Sender<TcpStream>>,
     shared: Shared,
 ) {
+    // As keys of settings name it.
+    let name: Arc<str> = name.to_lowercase().into();
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -156,8 +159,8 @@ pub(crate) async fn accept<A: Accept>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let slot = shared.counts.take(peer.ip());
-                let pause = shared.counts.pause(Instant::now());
+                let slot = shared.counts.take(&name, peer.ip());
+                let pause = shared.counts.pause(&name, Instant::now());
                 let (acceptor, grpc, shared) = (acceptor.clone(), grpc.clone(), shared.clone());
                 let tasks = shared.tasks.clone();
                 tasks.spawn(async move {

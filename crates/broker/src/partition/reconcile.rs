@@ -357,7 +357,7 @@ impl Partitions {
                 .unwrap_or(1)
                 .min(replication_factor),
             replica_lag_time_max_ms: config.replica_lag_time_max_ms,
-            producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
+            producer_id_expiration_ms: self.shared.producer_id_expiration_ms(),
         }
     }
 }

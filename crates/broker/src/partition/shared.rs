@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ottla_config::NodeConfig;
-use ottla_metadata::Image;
+use ottla_config::{Layers, NodeConfig};
+use ottla_metadata::{ConfigResource, Image};
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -63,6 +63,18 @@ impl Shared {
     pub(super) fn cluster_id(&self) -> Option<String> {
         let image = self.image.load();
         image.cluster_id().map(ToString::to_string).or_else(|| self.stored_cluster_id.clone())
+    }
+
+    /// `producer.id.expiration.ms`, which changes while the broker runs.
+    pub(super) fn producer_id_expiration_ms(&self) -> i64 {
+        let image = self.image.load();
+        let layers = Layers {
+            own: None,
+            broker: Some(image.config(&ConfigResource::Broker(self.me))),
+            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
+            file: Some(&self.config.static_values),
+        };
+        layers.long("producer.id.expiration.ms")
     }
 
     pub(super) fn broker_epoch(&self) -> BrokerEpoch {

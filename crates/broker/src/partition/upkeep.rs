@@ -160,7 +160,7 @@ fn retain(partitions: &Partitions) {
 }
 
 fn expire_producers(partitions: &Partitions) {
-    let expiration_ms = i64::from(partitions.shared.config.producer_id_expiration_ms);
+    let expiration_ms = partitions.shared.producer_id_expiration_ms();
     for partition in partitions.shared.all() {
         partition.look(|state| {
             state.replica.producers_mut().expire(wall_ms(), expiration_ms);
