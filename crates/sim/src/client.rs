@@ -7,6 +7,7 @@ use ottla_replication::{Admission, Input, NotAdmitted, NotReadable, SequenceErro
 
 use crate::disk::Entry;
 use crate::event::{Answer, Event, Waiting};
+use crate::sabotage::Sabotage;
 use crate::world::World;
 
 /// What a client has in flight (`max.in.flight.requests.per.connection`).
@@ -16,6 +17,8 @@ const BACKOFF_US: u64 = 20_000;
 const REQUEST_TIMEOUT_US: u64 = 600_000;
 const POLL_US: u64 = 25_000;
 const DELETE_US: u64 = 150_000;
+/// Between two compactions of a log.
+const COMPACT_US: u64 = 60_000;
 
 /// An idempotent producer of one partition.
 #[derive(Debug)]
@@ -66,7 +69,7 @@ impl Producer {
 
     fn entry(&self, sequence: i32) -> Entry {
         let (producer, producer_epoch) = (self.number as i64, self.epoch);
-        Entry { epoch: -1, producer, producer_epoch, sequence }
+        Entry { epoch: -1, producer, producer_epoch, sequence, bare: false }
     }
 }
 
@@ -309,6 +312,27 @@ impl World {
         }
     }
 
+    // ---- Compacting
+
+    /// Each replica compacts for itself, up to anywhere below its high watermark, never its last batch.
+    pub(crate) fn compact(&mut self, partition: PartitionIndex) {
+        self.after(COMPACT_US, Event::Compact(partition));
+        for id in self.ids() {
+            let Some(held) = self.held(id, partition) else { continue };
+            let offsets = held.replica.offsets();
+            let producers = held.replica.producers().producers();
+            let batches = producers.flat_map(|(_, producer)| &producer.batches);
+            let remembered: Vec<Offset> = batches.map(|batch| batch.last_offset).collect();
+            let above = self.sabotage == Some(Sabotage::CompactAboveHighWatermark);
+            let bound = if above { offsets.log_end } else { offsets.high_watermark };
+            let bound = bound.min(offsets.log_end - 1).max(0);
+            let upto =
+                if above { bound } else { self.dice.between(0, bound.unsigned_abs()) as Offset };
+            let keeps_epochs = self.sabotage != Some(Sabotage::ForgetEpochHeads);
+            self.disk_mut(id, partition).compact(upto, &remembered, keeps_epochs);
+        }
+    }
+
     // ---- Consuming
 
     pub(crate) fn poll(&mut self, number: usize) {
@@ -330,7 +354,8 @@ impl World {
             let bounds =
                 held.replica.check_read(Some(epoch), last_epoch, offset, disk.history())?;
             let high_watermark = bounds.offsets.high_watermark;
-            let entries = disk.range(offset, high_watermark.min(offset + 20)).to_vec();
+            let entries = disk.range(offset, high_watermark).take(20);
+            let entries: Vec<_> = entries.map(|(at, entry)| (at, *entry)).collect();
             let latest = held.replica.knows_latest().then_some(high_watermark);
             Ok((bounds.diverging, entries, latest))
         });
@@ -372,10 +397,13 @@ impl World {
             }
             self.consumers[number].latest = told;
         }
-        for entry in entries {
-            let at = self.consumers[number].offset;
-            self.check_read(id, partition, at, &entry);
-            self.consumers[number].offset += 1;
+        for (at, entry) in entries {
+            let next = self.consumers[number].offset;
+            self.check_skipped(id, partition, next, if entry.bare { at + 1 } else { at });
+            if !entry.bare {
+                self.check_read(id, partition, at, &entry);
+            }
+            self.consumers[number].offset = at + 1;
             self.consumers[number].last_epoch = Some(entry.epoch);
         }
     }

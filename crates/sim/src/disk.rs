@@ -10,9 +10,21 @@ pub(crate) struct Entry {
     pub(crate) producer: i64,
     pub(crate) producer_epoch: i16,
     pub(crate) sequence: i32,
+    /// Compaction has taken the record and left the batch's head.
+    pub(crate) bare: bool,
 }
 
 impl Entry {
+    /// What compaction keeps the last record of.
+    pub(crate) fn key(&self) -> i32 {
+        self.sequence.rem_euclid(KEYS)
+    }
+
+    /// The same batch, whether its record is there or not.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        Self { bare: other.bare, ..*self } == *other
+    }
+
     pub(crate) fn sequenced(&self) -> Sequenced {
         Sequenced {
             producer_id: self.producer,
@@ -46,8 +58,11 @@ pub(crate) struct Disk {
     start_checkpoint: Offset,
 }
 
-/// Stands where a log that began anew has no record.
-const HOLE: Entry = Entry { epoch: -1, producer: -1, producer_epoch: -1, sequence: -1 };
+/// Stands where a log that began anew, or was compacted, has no batch.
+const HOLE: Entry = Entry { epoch: -1, producer: -1, producer_epoch: -1, sequence: -1, bare: true };
+
+/// Keys of records.
+const KEYS: i32 = 5;
 
 /// The disk of a partition that a broker has nothing of.
 pub(crate) static NOTHING: Disk = Disk {
@@ -71,14 +86,52 @@ pub(crate) struct Flush {
 
 impl Disk {
     pub(crate) fn get(&self, offset: Offset) -> Option<&Entry> {
-        self.entries.get(usize::try_from(offset).ok()?).filter(|_| offset >= self.base)
+        self.entries.get(usize::try_from(offset).ok()?).filter(|entry| **entry != HOLE)
     }
 
-    /// What lies between two offsets, as far as it is there.
-    pub(crate) fn range(&self, from: Offset, to: Offset) -> &[Entry] {
+    /// The batches between two offsets, as far as they are there.
+    pub(crate) fn range(
+        &self,
+        from: Offset,
+        to: Offset,
+    ) -> impl DoubleEndedIterator<Item = (Offset, &Entry)> + Clone {
         let to = usize::try_from(to).unwrap_or(0).min(self.entries.len());
-        let from = usize::try_from(from.max(self.base)).unwrap_or(0).min(to);
-        &self.entries[from..to]
+        let start = usize::try_from(from.max(self.base)).unwrap_or(0).min(to);
+        let found = self.entries[start..to].iter().enumerate();
+        found
+            .map(move |(place, entry)| ((start + place) as Offset, entry))
+            .filter(|(_, entry)| **entry != HOLE)
+    }
+
+    /// Whether a record that was once here still is, or a later one of its key is.
+    pub(crate) fn has(&self, offset: Offset, entry: &Entry) -> bool {
+        match self.get(offset) {
+            Some(found) if !found.is_of(entry) => false,
+            Some(found) if !found.bare => true,
+            _ => {
+                let mut behind = self.range(offset + 1, self.log_end());
+                behind.any(|(_, it)| !it.bare && it.key() == entry.key())
+            }
+        }
+    }
+
+    /// Of each key below `upto` only the last record stays, where it was. Heads stay of the first batch of
+    /// each epoch, those by which producers are recognized, and the last of all.
+    pub(crate) fn compact(&mut self, upto: Offset, remembered: &[Offset], keeps_epochs: bool) {
+        let all: Vec<(Offset, Entry)> = self.range(0, upto).map(|(at, it)| (at, *it)).collect();
+        let mut epoch = None;
+        for (place, (offset, entry)) in all.iter().enumerate() {
+            let begins_epoch = epoch.replace(entry.epoch) != Some(entry.epoch) && keeps_epochs;
+            let later = all.iter().skip(place + 1);
+            let superseded =
+                entry.bare || later.clone().any(|(_, it)| !it.bare && it.key() == entry.key());
+            let head_stays = begins_epoch || remembered.contains(offset) || later.len() == 0;
+            if let Some(slot) = self.entries.get_mut(usize::try_from(*offset).unwrap_or(0))
+                && superseded
+            {
+                *slot = if head_stays { Entry { bare: true, ..*entry } } else { HOLE };
+            }
+        }
     }
 
     pub(crate) fn log_end(&self) -> Offset {
@@ -156,15 +209,22 @@ impl Disk {
     }
 
     pub(crate) fn append(&mut self, entry: Entry) {
+        self.append_at(self.log_end(), entry);
+    }
+
+    /// Appends a copy of what stands at `offset` of another log; what is missing there is missing here.
+    pub(crate) fn append_at(&mut self, offset: Offset, entry: Entry) {
         let log_end = self.log_end();
-        if self
-            .history
-            .last()
-            .is_some_and(|(latest, began)| entry.epoch != *latest && *began >= log_end)
-        {
+        assert!(offset >= log_end, "{offset} is below {log_end}");
+        if self.history.last().is_none_or(|(latest, _)| entry.epoch != *latest) {
             self.forget_epochs_from(log_end);
+            if self.history.last().is_none_or(|(latest, _)| entry.epoch > *latest) {
+                // Where the log starts, the first epoch says.
+                let start = if self.history.is_empty() { log_end } else { offset };
+                self.history.push((entry.epoch, start));
+            }
         }
-        self.assign_epoch(entry.epoch);
+        self.entries.resize(usize::try_from(offset).unwrap_or(0), HOLE);
         self.entries.push(entry);
     }
 
@@ -174,6 +234,11 @@ impl Disk {
         }
         let keep = usize::try_from(offset).unwrap_or(0);
         self.entries.truncate(keep);
+        // The log ends behind a batch.
+        while self.log_end() > self.base && self.entries.last() == Some(&HOLE) {
+            self.entries.pop();
+        }
+        let offset = self.log_end().min(offset);
         self.forget_epochs_from(offset);
         self.flushed = self.flushed.min(offset);
         self.high_watermark = self.high_watermark.min(offset);
@@ -217,15 +282,15 @@ impl Disk {
         self.truncate(keep);
         let entries = self.entries.split_off(usize::try_from(self.base).unwrap_or(0));
         self.history.clear();
-        for entry in entries {
-            self.append(entry);
+        for (offset, entry) in (self.base..).zip(entries).filter(|(_, entry)| *entry != HOLE) {
+            self.append_at(offset, entry);
         }
         self.raise_log_start(self.log_start);
     }
 
     pub(crate) fn producers(&self) -> ProducerState {
         let mut state = ProducerState::default();
-        for (offset, entry) in (self.base..).zip(self.range(self.base, self.log_end())) {
+        for (offset, entry) in self.range(self.base, self.log_end()) {
             state.record(&entry.sequenced(), offset, 0);
         }
         state

@@ -104,6 +104,7 @@ pub(crate) enum Event {
     },
     Poll(usize),
     Delete(PartitionIndex),
+    Compact(PartitionIndex),
     // The enemy.
     Fault,
 }

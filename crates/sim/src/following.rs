@@ -33,7 +33,7 @@ impl World {
         let ToFollower { partition, leader_epoch, attempt, high_watermark, log_start, outcome } =
             message;
         let takes_anything =
-            self.sabotage == Some(Sabotage::TakeStaleData) && matches!(outcome, Sent::Batches(_));
+            self.sabotage == Some(Sabotage::TakeStaleData) && matches!(outcome, Sent::Batches(..));
         let Some(held) = self.held(life.broker, partition) else { return };
         let follows = held.replica.leader().is_some_and(|leader| leader != life.broker);
         let expected = held.replica.expects(leader_epoch, attempt);
@@ -41,15 +41,22 @@ impl World {
             return;
         }
         match outcome {
-            Sent::Batches(batches) => {
+            Sent::Batches(base, batches) => {
                 let disk = self.disk_mut(life.broker, partition);
                 let from = disk.log_end();
-                batches.iter().for_each(|entry| disk.append(*entry));
+                if from != base && !takes_anything {
+                    let what = format!("from {base} on, where the log ends at {from}: {batches:?}");
+                    return self.judge("I14", Err(what));
+                }
+                for (offset, entry) in &batches {
+                    let log_end = disk.log_end();
+                    disk.append_at((*offset).max(log_end), *entry);
+                }
                 let log_end = disk.log_end();
                 if let Some(held) = self.held_mut(life.broker, partition) {
                     held.refusals = 0;
-                    for (offset, entry) in (from..).zip(&batches) {
-                        held.replica.producers_mut().record(&entry.sequenced(), offset, 0);
+                    for (offset, entry) in &batches {
+                        held.replica.producers_mut().record(&entry.sequenced(), *offset, 0);
                     }
                 }
                 self.check_appended(life.broker, partition, from);

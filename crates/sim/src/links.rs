@@ -324,11 +324,13 @@ impl World {
                 );
                 continue;
             }
-            let batches = disk.range(feed.next, feed.next + count).to_vec();
+            let from = feed.next;
+            let found = disk.range(from, disk.log_end()).take(usize::try_from(count).unwrap_or(1));
+            let batches: Vec<_> = found.map(|(offset, entry)| (offset, *entry)).collect();
             if batches.is_empty() && feed.told == (high_watermark, log_start) {
                 continue;
             }
-            feed.next += batches.len() as Offset;
+            feed.next = batches.last().map_or(from, |(last, _)| last + 1);
             feed.told = (high_watermark, log_start);
             more |= feed.next < disk.log_end();
             let message = ToFollower {
@@ -337,7 +339,7 @@ impl World {
                 attempt,
                 high_watermark,
                 log_start,
-                outcome: Sent::Batches(batches),
+                outcome: Sent::Batches(from, batches),
             };
             self.send_down(id, message);
         }

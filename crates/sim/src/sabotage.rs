@@ -26,4 +26,8 @@ pub enum Sabotage {
     ForgetBrokerEpochs,
     /// A restarted broker trusts the image it had before, which may name it a leader still.
     TrustOldImage,
+    /// Records are compacted that are not committed yet.
+    CompactAboveHighWatermark,
+    /// Compaction leaves nothing of the first batch of a leader epoch.
+    ForgetEpochHeads,
 }

@@ -36,7 +36,8 @@ pub(crate) struct ToFollower {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sent {
-    Batches(Vec<Entry>),
+    /// All there is from an offset on.
+    Batches(Offset, Vec<(Offset, Entry)>),
     Diverging(EpochEnd),
     Refused,
     OutOfRange,

@@ -44,6 +44,8 @@ pub struct Swarm {
     pub racing_sends: bool,
     /// Records are deleted on command (DeleteRecords).
     pub deletes: bool,
+    /// Logs are compacted.
+    pub compacts: bool,
     /// Clients lose answers and connections.
     pub bad_clients: bool,
     /// The longest delay of a message, microseconds.
@@ -55,7 +57,7 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
+    pub(crate) fn draw(seed: u64, dice: &mut Dice) -> Self {
         let brokers = dice.between(3, 5) as i32;
         let counts_flushed = dice.one_in(2);
         let mut on = || !dice.one_in(3);
@@ -78,6 +80,7 @@ impl Swarm {
             slow_disks: on(),
             racing_sends: on(),
             deletes: false,
+            compacts: seed % 3 == 1,
             bad_clients: on(),
             max_delay_us: 0,
             fault_every_us: 0,

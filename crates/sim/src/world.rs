@@ -75,7 +75,7 @@ impl World {
         shape: impl FnOnce(&mut Swarm),
     ) -> Self {
         let mut dice = Dice::new(seed);
-        let mut swarm = Swarm::draw(&mut dice);
+        let mut swarm = Swarm::draw(seed, &mut dice);
         shape(&mut swarm);
         let brokers = (1..=swarm.brokers).map(|id| (id, Broker::new())).collect();
         Self {
@@ -124,6 +124,9 @@ impl World {
             self.consumers.push(Consumer::new(partition));
             if self.swarm.deletes {
                 self.after(1000, Event::Delete(partition));
+            }
+            if self.swarm.compacts {
+                self.after(1000, Event::Compact(partition));
             }
         }
         for producer in 0..self.producers.len() {
@@ -231,6 +234,7 @@ impl World {
             }
             Event::Poll(consumer) => self.poll(consumer),
             Event::Delete(partition) => self.delete_records(partition),
+            Event::Compact(partition) => self.compact(partition),
             Event::Fault => self.fault(),
         }
     }

@@ -103,3 +103,30 @@ fn broker_epochs_must_be_heeded() {
 fn a_restarted_broker_waits_for_its_registration() {
     caught(Sabotage::TrustOldImage, &["I15"], stormy);
 }
+
+fn stormy_and_compacted(swarm: &mut Swarm) {
+    stormy(swarm);
+    swarm.compacts = true;
+}
+
+#[test]
+fn what_is_not_committed_must_not_be_compacted() {
+    caught(Sabotage::CompactAboveHighWatermark, &["I1", "I2", "I12"], stormy_and_compacted);
+}
+
+/// Replicas begin anew, and old ones come back with tails of their own.
+fn with_new_disks(swarm: &mut Swarm) {
+    stormy_and_compacted(swarm);
+    swarm.new_disks = true;
+    swarm.brokers = 3;
+    swarm.partitions = 3;
+    swarm.replication_factor = 3;
+    swarm.min_isr = 1;
+    swarm.fault_phase_us = 6_000_000;
+    swarm.fault_every_us = 40_000;
+}
+
+#[test]
+fn an_epoch_of_which_compaction_leaves_nothing_hides_where_logs_part() {
+    caught(Sabotage::ForgetEpochHeads, &["I1", "I2", "I12", "I13", "I14"], with_new_disks);
+}

@@ -208,10 +208,11 @@ impl Cleaner {
         let (plan, dir) = partition.look(|state| {
             let stable = state.replica.offsets().last_stable();
             let producers = state.replica.producers().producers();
-            let last =
-                producers.filter_map(|(id, it)| Some((id, it.last()?.last_offset))).collect();
+            let batches = producers.flat_map(|(_, producer)| &producer.batches);
+            let remembered = batches.map(|batch| batch.last_offset).collect();
             let log = state.log.as_mut().ok_or(LogError::Overtaken)?;
-            let plan = log.plan_cleaning(wall_ms(), stable, last)?.ok_or(LogError::Overtaken)?;
+            let plan =
+                log.plan_cleaning(wall_ms(), stable, remembered)?.ok_or(LogError::Overtaken)?;
             Ok::<_, LogError>((plan, Arc::clone(log.dir())))
         })?;
         let mut go_on = |bytes: usize| pace.go_on(bytes);

@@ -2,8 +2,8 @@
 //!
 //! A cleaning reads closed segments only, below the high watermark, and writes new ones in their place.
 //! Offsets never change: records that go leave gaps. What stays although it is superseded: the head of
-//! the batch at which a segment ends, of the first batch of a leader epoch, and of the last batch of a
-//! producer; a tombstone until `delete.retention.ms` after it was first met (KIP-534). Planned under the
+//! the batch at which a segment ends, of the first batch of a leader epoch, and of those by which
+//! producers are recognized; a tombstone until `delete.retention.ms` after it was first met (KIP-534). Planned under the
 //! partition's lock, carried out outside; the swap is three short steps under the lock, in between which
 //! the directory is synced outside of it ([`Log::begin_swap`], [`CleanedSegment::sync`],
 //! [`Log::finish_swap`]).
@@ -15,7 +15,7 @@ mod source;
 mod swap;
 mod transactions;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -94,13 +94,13 @@ impl Log {
         Ok((dirty_bytes > 0 && due).then_some(found))
     }
 
-    /// Plans a cleaning of all that may be cleaned; `None` if nothing is dirty. `last_batches` are the
-    /// last offsets that known producers have written.
+    /// Plans a cleaning of all that may be cleaned; `None` if nothing is dirty. `remembered` are the
+    /// last offsets of the batches by which producers are recognized: their heads stay.
     pub fn plan_cleaning(
         &mut self,
         now_ms: TimestampMs,
         stable: Offset,
-        last_batches: HashMap<i64, Offset>,
+        remembered: HashSet<Offset>,
     ) -> Result<Option<CleaningPlan>, LogError> {
         self.dir.usable()?;
         let Some(range) = self.cleanable_range(now_ms, stable)? else { return Ok(None) };
@@ -127,7 +127,7 @@ impl Log {
             now_ms,
             sources,
             first_dirty,
-            last_batches,
+            remembered,
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Compaction: what stays, what goes, and what a crash in the middle leaves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -28,10 +28,10 @@ pub(crate) fn clean_with(
     log: &mut Log,
     now_ms: i64,
     stable: i64,
-    last_batches: HashMap<i64, i64>,
+    remembered: HashSet<i64>,
     limits: &CleaningLimits,
 ) -> bool {
-    let plan = log.plan_cleaning(now_ms, stable, last_batches).expect("a plan");
+    let plan = log.plan_cleaning(now_ms, stable, remembered).expect("a plan");
     let Some(plan) = plan else { return false };
     let mut cleaning = plan.index(limits, &mut |_| true).expect("an index");
     while let Some(segment) = cleaning.next_segment(&mut |_| true).expect("a segment") {
@@ -48,7 +48,7 @@ pub(crate) fn clean_with(
 
 pub(crate) fn clean(log: &mut Log, now_ms: i64) -> bool {
     let stable = log.log_end();
-    clean_with(log, now_ms, stable, HashMap::new(), &LIMITS)
+    clean_with(log, now_ms, stable, HashSet::new(), &LIMITS)
 }
 
 type Pair<'a> = (&'a str, Option<&'a str>);
@@ -150,10 +150,10 @@ fn nothing_above_the_stable_offset_is_touched() {
         put(&mut log, 0, &[("a", Some(&number.to_string()))]);
         log.roll().expect("a roll");
     }
-    assert!(clean_with(&mut log, DAY_MS, 3, HashMap::new(), &LIMITS));
+    assert!(clean_with(&mut log, DAY_MS, 3, HashSet::new(), &LIMITS));
     assert_eq!(contents(&mut log), "2:a=2 3:a=3 4:a=4 5:a=5");
     assert_eq!(log.cleaned_offset(), 3);
-    assert!(!clean_with(&mut log, DAY_MS, 3, HashMap::new(), &LIMITS));
+    assert!(!clean_with(&mut log, DAY_MS, 3, HashSet::new(), &LIMITS));
 }
 
 #[test]
@@ -242,9 +242,9 @@ fn producers_epochs_and_segment_ends_keep_their_heads() {
     put(&mut log, 6, &[("z", Some("0"))]);
     let epochs = log.epochs().clone();
     let end = log.log_end();
-    assert!(clean_with(&mut log, DAY_MS, end, HashMap::from([(7, 1)]), &LIMITS));
+    assert!(clean_with(&mut log, DAY_MS, end, HashSet::from([1]), &LIMITS));
     assert_eq!(contents(&mut log), "5:a=4 6:z=0");
-    // The first of epochs 0 and 4, the last of the producer, the last of the first segment.
+    // The first of epochs 0 and 4, what is remembered of the producer, the last of the first segment.
     assert_eq!(heads(&mut log), "0-0* 1-1* 2-2* 3-3* 5-5 6-6");
     let kept = headers(&mut log)[1];
     assert_eq!((kept.producer_id, kept.base_sequence), (7, 1));
@@ -274,7 +274,7 @@ fn what_the_buffer_cannot_hold_is_left_to_the_next_cleaning() {
     let mut rounds = 0;
     while {
         let end = log.log_end();
-        clean_with(&mut log, DAY_MS, end, HashMap::new(), &limits)
+        clean_with(&mut log, DAY_MS, end, HashSet::new(), &limits)
     } {
         assert!(log.cleaned_offset() > upto, "each goes further");
         upto = log.cleaned_offset();
@@ -383,7 +383,7 @@ fn small_segments_are_joined() {
     let end = log.log_end();
     put(&mut log, 0, &[("9", Some("1"))]);
     log.roll().expect("a roll");
-    assert!(clean_with(&mut log, DAY_MS, end + 1, HashMap::new(), &LIMITS));
+    assert!(clean_with(&mut log, DAY_MS, end + 1, HashSet::new(), &LIMITS));
     assert!(log.segment_count() <= 4, "{} segments", log.segment_count());
     assert_eq!(records(&mut log).len(), 6);
 }
@@ -399,7 +399,7 @@ fn a_truncation_or_a_retention_takes_a_swap_back() {
         }
         log.flush().expect("a flush");
         let end = log.log_end();
-        let plan = log.plan_cleaning(DAY_MS, end, HashMap::new()).expect("a plan").expect("dirt");
+        let plan = log.plan_cleaning(DAY_MS, end, HashSet::new()).expect("a plan").expect("dirt");
         let mut cleaning = plan.index(&LIMITS, &mut |_| true).expect("an index");
         let segment = cleaning.next_segment(&mut |_| true).expect("one").expect("a change");
         log.begin_swap(&segment).expect("a swap begins");
@@ -462,7 +462,7 @@ fn a_crash_at_any_step_of_a_swap_leaves_the_old_or_the_new() {
     log.dir().checkpoint_recovery_points().expect("a checkpoint");
     let old = contents(&mut log);
     let end = log.log_end();
-    let plan = log.plan_cleaning(DAY_MS, end, HashMap::new()).expect("a plan").expect("dirt");
+    let plan = log.plan_cleaning(DAY_MS, end, HashSet::new()).expect("a plan").expect("dirt");
     let mut cleaning = plan.index(&LIMITS, &mut |_| true).expect("an index");
     let segment = cleaning.next_segment(&mut |_| true).expect("one").expect("a change");
 
@@ -540,7 +540,7 @@ fn a_crash_while_it_is_written_leaves_no_trace() {
             left -= 1;
             left >= 0
         };
-        let plan = log.plan_cleaning(DAY_MS, end, HashMap::new()).expect("a plan").expect("dirt");
+        let plan = log.plan_cleaning(DAY_MS, end, HashSet::new()).expect("a plan").expect("dirt");
         if let Ok(mut cleaning) = plan.index(&LIMITS, &mut pace)
             && let Ok(Some(_)) = cleaning.next_segment(&mut pace)
         {
@@ -603,7 +603,7 @@ proptest! {
             let stable = end * part / 1000;
             let before = records(&mut log);
             let limits = CleaningLimits { dedupe_buffer_bytes: slots * 24, ..LIMITS };
-            clean_with(&mut log, now_ms, stable, HashMap::new(), &limits);
+            clean_with(&mut log, now_ms, stable, HashSet::new(), &limits);
             let upto = log.cleaned_offset();
             highest = stable.max(highest);
             prop_assert!(upto <= highest);

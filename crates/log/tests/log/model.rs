@@ -2,7 +2,7 @@
 //! compacted log), read, roll, truncate, flush, retention, compaction, clean restart, crash with a torn
 //! tail.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{self, File};
 
 use ottla_log::{Log, LogConfig};
@@ -199,7 +199,7 @@ proptest! {
                     model.batches.push((base, model.end, model.epoch, bytes));
                 }
                 Op::Clean { hours } => {
-                    clean_with(&mut log, hours * 3_600_000, model.flushed, HashMap::new(), &LIMITS);
+                    clean_with(&mut log, hours * 3_600_000, model.flushed, HashSet::new(), &LIMITS);
                     let before = std::mem::take(&mut model.batches);
                     model.take_from_disk(&site);
                     for batch in &model.batches {

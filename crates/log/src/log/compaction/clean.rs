@@ -1,7 +1,7 @@
 //! A cleaning, carried out without the partition's lock: first the latest offset of each key of the dirty
 //! part, then new segments in place of the old, one group at a time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::fs::{File, FileTimes};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub struct CleaningPlan {
     /// All closed segments up to the end of what may be cleaned.
     pub(super) sources: Vec<Source>,
     pub(super) first_dirty: Offset,
-    pub(super) last_batches: HashMap<i64, Offset>,
+    pub(super) remembered: HashSet<Offset>,
 }
 
 /// A cleaning that knows the latest offset of each key, and what it has come to so far.
@@ -76,11 +76,11 @@ impl CleaningPlan {
     /// Reads the dirty part and notes the latest offset of each key, as far as memory goes. Blocking.
     /// [`LogError::Overtaken`]: the log has changed, or `pace` said stop.
     pub fn index(self, limits: &CleaningLimits, pace: &mut Pace<'_>) -> Result<Cleaning, LogError> {
-        let Self { files, config, compaction, now_ms, sources, first_dirty, last_batches } = self;
+        let Self { files, config, compaction, now_ms, sources, first_dirty, remembered } = self;
         let end = sources.last().map_or(first_dirty, |last| last.end);
         let map = OffsetMap::new(limits.dedupe_buffer_bytes, limits.load_factor);
         let retention_ms = compaction.delete_retention_ms;
-        let mut filter = Filter::new(map, end, now_ms, retention_ms, last_batches);
+        let mut filter = Filter::new(map, end, now_ms, retention_ms, remembered);
         for source in sources.iter().filter(|source| source.end > first_dirty) {
             let mut scanner = files.scan(source)?;
             while let Some((header, batch)) = next_batch(&mut scanner, pace)? {

@@ -1,6 +1,6 @@
 //! What stays of a batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use ottla_protocol::ids::{LeaderEpoch, Offset, TimestampMs};
@@ -30,8 +30,9 @@ pub(super) struct Filter {
     pub(super) delete_retention_ms: i64,
     /// `None` as long as no transaction was met.
     pub(super) transactions: Option<Transactions>,
-    /// The last batch of each producer, by its last offset: its head stays, for the sequence number.
-    pub(super) last_batches: HashMap<i64, Offset>,
+    /// Batches that are remembered of producers, by their last offsets: their heads stay, for the sequence
+    /// numbers.
+    pub(super) remembered: HashSet<Offset>,
     last_epoch: Option<LeaderEpoch>,
     /// Producers of whose transaction a batch is still there.
     traversed: HashSet<i64>,
@@ -43,7 +44,7 @@ impl Filter {
         upto: Offset,
         now_ms: TimestampMs,
         delete_retention_ms: i64,
-        last_batches: HashMap<i64, Offset>,
+        remembered: HashSet<Offset>,
     ) -> Self {
         Self {
             map,
@@ -51,7 +52,7 @@ impl Filter {
             now_ms,
             delete_retention_ms,
             transactions: None,
-            last_batches,
+            remembered,
             last_epoch: None,
             traversed: HashSet::new(),
         }
@@ -59,7 +60,7 @@ impl Filter {
 
     /// What stays of the next batch. At least its head does if it `ends_segment` (so that each segment
     /// ends where the next one begins), is the first of its leader epoch (so that histories of epochs
-    /// that are copied from log to log stay whole), or the last of its producer.
+    /// that are copied from log to log stay whole), or is remembered of its producer.
     pub(super) fn filter(
         &mut self,
         header: &BatchHeader,
@@ -68,9 +69,9 @@ impl Filter {
     ) -> Kept {
         let epoch = header.partition_leader_epoch;
         let begins_epoch = self.last_epoch.replace(epoch) != Some(epoch);
-        let ends_producer = header.has_producer_id()
-            && self.last_batches.get(&header.producer_id) == Some(&header.last_offset());
-        let head_stays = ends_segment || begins_epoch || ends_producer;
+        let is_remembered =
+            header.has_producer_id() && self.remembered.contains(&header.last_offset());
+        let head_stays = ends_segment || begins_epoch || is_remembered;
         if header.base_offset >= self.upto {
             return Kept::Whole;
         }
