@@ -236,7 +236,6 @@ impl Partition {
                         log_end_offset: log_end,
                         flushed_offset: flushed,
                         attempt,
-                        log_start_offset: state.replica.offsets().log_start,
                     };
                     after.progress = Some((leader, progress));
                 }
