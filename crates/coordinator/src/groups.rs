@@ -106,7 +106,7 @@ impl Groups {
     fn request(&mut self, token: Token, caller: &Caller, request: Request) {
         match request {
             Request::JoinGroup(request) => self.join_group(token, caller, request),
-            Request::SyncGroup(request) => self.sync_group(token, &request),
+            Request::SyncGroup(request) => self.sync_group(token, caller, &request),
             Request::Heartbeat(request) => self.heartbeat(token, &request),
             Request::LeaveGroup(request) => self.leave_group(token, caller, &request),
             Request::OffsetCommit(request) => self.offset_commit(token, caller, &request),

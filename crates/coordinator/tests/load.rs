@@ -70,7 +70,7 @@ fn fill(world: &mut World, groups: &[String], members: usize) -> Vec<(String, St
             .with_member_id(joined.member_id)
             .with_generation_id(joined.generation_id)
             .with_assignments(ids.map(assignment).collect());
-        assert!(matches!(world.call("c", 5, Request::SyncGroup(sync)), Some(Ok(_))));
+        assert!(matches!(world.call("c", 3, Request::SyncGroup(sync)), Some(Ok(_))));
     }
     all
 }

@@ -247,7 +247,7 @@ impl Model {
             .with_assignments(known.members.iter().enumerate().map(assignment).collect());
         let wait =
             Wait::Sync { group, generation: known.generation, member: known.member_id.clone() };
-        self.ask(5, Request::SyncGroup(request), wait);
+        self.ask(3, Request::SyncGroup(request), wait);
     }
 
     fn commit(&mut self, client: usize, partition: i32) {

@@ -12,13 +12,21 @@ use super::{Live, Phase, Timer, timer};
 use crate::context::Context;
 use crate::error::GroupError;
 use crate::groups::Groups;
-use crate::request::{Response, Token, own, wire};
+use crate::request::{Caller, Response, Token, own, wire};
 use crate::{MemberId, consumer};
 
+/// From this version on a member says what it believes to be the group's protocol (KIP-559).
+const PROTOCOL_REQUIRED_SINCE: i16 = 5;
+
 impl Groups {
-    pub(crate) fn sync_group(&mut self, token: Token, request: &SyncGroupRequest) {
+    pub(crate) fn sync_group(&mut self, token: Token, caller: &Caller, request: &SyncGroupRequest) {
         if request.group_id.is_empty() {
             return self.cx.refuse(token, GroupError::InvalidGroupId);
+        }
+        let names_both = request.protocol_type.is_some() && request.protocol_name.is_some();
+        if caller.api_version >= PROTOCOL_REQUIRED_SINCE && !names_both {
+            let error = "the request does not name the group's protocol".to_owned();
+            return self.cx.refuse(token, GroupError::InconsistentGroupProtocol(error));
         }
         if self.cx.planned.consumer(&request.group_id).is_some_and(|group| !group.is_empty()) {
             return consumer::sync_classic(self, token, request);

@@ -92,7 +92,7 @@ impl Script {
         let words = Words::of(line);
         let verb = words.plain[0];
         let name = words.plain.get(1).copied().unwrap_or_default();
-        let version = words.number("v", 5);
+        let version = words.number("v", if verb == "sync" { 3 } else { 5 });
         let request = match verb {
             "create" => return self.world.create_topics(&[(name, words.number("partitions", 1))]),
             "delete-topic" => {
