@@ -212,6 +212,10 @@ async fn consume(settings: Settings) -> Result<(), Failure> {
             window = (Instant::now(), totals);
         }
     }
+    if report.detailed && window.1 == Totals::default() && totals != window.1 {
+        // It was over before the first interval was.
+        say(&report.progress(totals, window, joined.unwrap_or_default(), begun));
+    }
     if totals.records < records {
         say(&format!(
             "WARNING: Exiting before consuming the expected number of records: timeout ({timeout_ms} ms) \

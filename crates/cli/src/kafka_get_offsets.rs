@@ -88,11 +88,16 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 fn occurred(failure: &Failure) -> ExitCode {
-    if failure.class == TERSE {
-        complain(&format!("Error occurred: {}", failure.message));
-    } else {
-        complain(&format!("Error occurred: {}", failure.thrown()));
-        complain(&format!("java.util.concurrent.ExecutionException: {}", failure.thrown()));
+    match failure.class.as_str() {
+        TERSE => complain(&format!("Error occurred: {}", failure.message)),
+        "java.lang.RuntimeException" => {
+            complain(&format!("Error occurred: {}", failure.message));
+            complain(&failure.thrown());
+        }
+        _ => {
+            complain(&format!("Error occurred: {}", failure.thrown()));
+            complain(&format!("java.util.concurrent.ExecutionException: {}", failure.thrown()));
+        }
     }
     ExitCode::FAILURE
 }
@@ -107,7 +112,8 @@ async fn print_offsets(bootstrap: &str, given: &Given) -> Result<(), Failure> {
     }
     let filter = match given.one("topic-partitions")? {
         Some(rules) => Filter::rules(rules).map_err(|rule| {
-            Failure::new(TERSE, format!("{TERSE}: Invalid rule specification: {rule}"))
+            let message = format!("{TERSE}: Invalid rule specification: {rule}");
+            Failure::new("java.lang.RuntimeException", message)
         })?,
         None => Filter::topic(given.one("topic")?, given.one("partitions")?).map_err(terse)?,
     };

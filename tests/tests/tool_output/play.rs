@@ -50,6 +50,8 @@ impl Stage {
         }
         stage.wait_for(&[1, 2, 3]);
         stage.be_as_recorded();
+        // Described once in the recordings and used everywhere.
+        stage.file("short.properties", "request.timeout.ms=2000\ndefault.api.timeout.ms=3000\n");
         stage
     }
 
@@ -134,7 +136,9 @@ impl Stage {
     }
 
     pub(crate) fn file(&self, name: &str, content: &str) {
-        fs::write(self.dir.path().join(name), self.to_ours(content)).expect("a scratch file");
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("in the folder")).expect("a folder");
+        fs::write(path, self.to_ours(content)).expect("a scratch file");
     }
 
     /// Runs a recorded line with our tool, or with Kafka's if there are jars.

@@ -1,8 +1,8 @@
 //! Kafka's feature levels as this broker has them: fixed, since a cluster runs one version of the program
 //! and what it can do does not depend on the form of its records.
 //!
-//! Features that are not here are not supported. `transaction.version` may be told as 2 only when EndTxn
-//! 5 and TxnOffsetCommit 5 are served, since clients that see it use them.
+//! What is not served has level 0 and no other. `transaction.version` may be told as 2 only when EndTxn 5
+//! and TxnOffsetCommit 5 are served, since clients that see it use them.
 
 /// A feature and its levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,11 @@ pub(super) const EPOCH: i64 = 0;
 pub(super) const FEATURES: &[Feature] = &[
     feature("eligible.leader.replicas.version", 0, 1, 1),
     feature("group.version", 0, 1, 1),
+    feature("kraft.version", 0, 0, 0),
     feature("metadata.version", 7, 30, 30),
+    feature("share.version", 0, 0, 0),
+    feature("streams.version", 0, 0, 0),
+    feature("transaction.version", 0, 0, 0),
 ];
 
 /// The feature of that name.
