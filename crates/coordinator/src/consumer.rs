@@ -358,8 +358,14 @@ fn fence_if(
     finish(groups, draft, seen, None);
 }
 
-/// Each group looks at the new metadata at its next heartbeat.
-pub(crate) fn new_image(_groups: &mut Groups, _old: &Arc<Image>) {}
+/// Each group looks at the new metadata at its next heartbeat; what is known of groups that are gone is
+/// forgotten.
+pub(crate) fn new_image(groups: &mut Groups, _old: &Arc<Image>) {
+    let planned = &groups.cx.planned;
+    if groups.consumer.seen.len() > planned.groups.len() {
+        groups.consumer.seen.retain(|name, _| planned.consumer(name).is_some());
+    }
+}
 
 /// Nobody waits for more than a write here.
 pub(crate) fn gone(_groups: &mut Groups, _token: Token) {}

@@ -135,7 +135,9 @@ pub(super) fn stay(
     let assignor_before = draft.group().preferred_assignor(&draft.config.assignors);
     let subscription_changed = draft.update_member(&id, metadata);
     let assignor = assignor_before != draft.group().preferred_assignor(&draft.config.assignors);
-    seen.refresh(draft, Changes { subscription: subscription_changed, assignor });
+    // A group that was a classic one rebalances in any case: it may have been in the middle of it.
+    let subscription = subscription_changed || draft.upgraded;
+    seen.refresh(draft, Changes { subscription, assignor });
     draft.update_target();
     draft.reconcile(&id, owned.as_ref(), subscription_changed).map_err(|_| {
         GroupError::FencedMemberEpoch(

@@ -48,6 +48,8 @@ pub(super) struct Client {
     lives: usize,
     pub(super) id: String,
     pub(super) topics: BTreeSet<String>,
+    /// What it subscribed to when it last joined.
+    said: BTreeSet<String>,
     /// What it works on.
     pub(super) owned: Owned,
     /// What it is to work on when it has given up what it must.
@@ -73,6 +75,7 @@ impl Client {
             lives: 0,
             id: String::new(),
             topics: ["t0", "t1"].map(str::to_owned).into(),
+            said: BTreeSet::new(),
             owned: Owned::new(),
             told: None,
             epoch: 0,
@@ -208,6 +211,7 @@ impl Client {
         match &self.next {
             Next::Join => {
                 self.finish_revoking();
+                self.said = self.topics.clone();
                 if self.kind == Kind::Eager {
                     self.owned.clear();
                 }
@@ -264,9 +268,11 @@ impl Client {
                     .iter()
                     .flat_map(|(topic, all)| all.iter().map(|p| (topic_id(topic), *p)))
                     .collect();
-                // A cooperative member that gave something up joins again.
+                // A cooperative member that gave something up joins again, and so does one that wants
+                // something else by now.
                 let gave_up = !self.owned.is_subset(&new);
-                self.next = if gave_up { Next::Join } else { Next::Beat };
+                let changed = self.said != self.topics;
+                self.next = if gave_up || changed { Next::Join } else { Next::Beat };
                 self.owned = new;
             }
             Ok(Response::Heartbeat(_)) => {}
