@@ -24,7 +24,10 @@ struct Move {
 
 impl Move {
     async fn of(replicas: &str) -> Self {
-        let cluster = Cluster::builder().brokers(4).start().await;
+        Self::in_cluster(Cluster::builder().brokers(4).start().await, replicas).await
+    }
+
+    async fn in_cluster(cluster: Cluster, replicas: &str) -> Self {
         let admin = cluster.admin().await;
         let this = Self { cluster, admin };
         let _ = this
@@ -352,4 +355,41 @@ async fn kafkas_own_tools_move_partitions_and_print_what_ours_print() {
     compare();
     let unregistered = theirs("ClusterTool", &["unregister", "--id", "9"]).failure();
     assert!(unregistered.err.contains("Broker ID 9 is not currently registered"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_replica_comes_into_the_log_directory_that_was_chosen() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let two = |id: i32| format!("{0}/{id}a,{0}/{id}b", dir.path().display()).into();
+    let cluster = Cluster::builder().data((1..=3).map(two).collect()).start().await;
+    let moving = Move::in_cluster(cluster, "1:2").await;
+    for (wanted, place) in [("b", "3b"), ("a", "3a")] {
+        let path_of_3 = format!("{}/{place}", dir.path().display());
+        let plan = moving.cluster.dir().join(format!("{wanted}.json"));
+        let text = format!(
+            r#"{{"partitions":[{{"topic":"{TOPIC}","partition":0,"replicas":[3,2],"log_dirs":["{path_of_3}","any"]}}]}}"#
+        );
+        std::fs::write(&plan, text).expect("a file");
+        let file = ["--reassignment-json-file", path(&plan)];
+        let executed = moving.reassign(&[&["--execute"], &file[..]].concat()).success().out;
+        let moved = format!(
+            "Successfully started moving log directory to {path_of_3} for replica {TOPIC}-0 with \
+             broker 3 \n"
+        );
+        assert!(executed.ends_with(&moved), "{executed}");
+        moving.until_on(&[3, 2]).await;
+        let verified = moving.reassign(&[&["--verify"], &file[..]].concat()).success().out;
+        let done = format!("Reassignment of replica {TOPIC}-0-3 completed successfully.\n");
+        assert!(verified.contains(&done), "{verified}");
+        moving.execute("1,2", None, &[]);
+        moving.until_on(&[1, 2]).await;
+    }
+    let plan = moving.cluster.dir().join("nowhere.json");
+    let text = format!(
+        r#"{{"partitions":[{{"topic":"{TOPIC}","partition":0,"replicas":[1,2],"log_dirs":["/nowhere","any"]}}]}}"#
+    );
+    std::fs::write(&plan, text).expect("a file");
+    let refused =
+        moving.reassign(&["--execute", "--reassignment-json-file", path(&plan)]).failure().out;
+    assert!(refused.contains("The user-specified log directory is not found"), "{refused}");
 }

@@ -56,6 +56,7 @@ pub const TABLE: &[ApiRow] = &[
     row_of(ApiKey::OffsetForLeaderEpoch, 2, 4),
     row_of(ApiKey::DescribeConfigs, 1, 4),
     row_of(ApiKey::AlterConfigs, 0, 2),
+    row_of(ApiKey::AlterReplicaLogDirs, 1, 2),
     row_of(ApiKey::DescribeLogDirs, 1, 4),
     row_of(ApiKey::CreatePartitions, 0, 3),
     row_of(ApiKey::DeleteGroups, 0, 2),

@@ -9,10 +9,10 @@ use ottla_protocol::frame::{self, FrameError, RequestHeader};
 use ottla_protocol::{Encodable, HeaderVersion, Request};
 
 use super::{
-    Broker, Context, alter_configs, alter_partition_reassignments, api_versions,
-    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics,
-    delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_producers, describe_quorum,
+    Broker, Context, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+    api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
+    create_topics, delete_groups, delete_records, delete_topics, describe_cluster,
+    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
     describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
     join_group, leave_group, list_config_resources, list_groups, list_offsets,
     list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
@@ -156,6 +156,9 @@ impl Handler for KafkaConnection {
             }
             ApiKey::ListPartitionReassignments => {
                 call.now(|request| list_partition_reassignments::handle(&context, request))
+            }
+            ApiKey::AlterReplicaLogDirs => {
+                call.now(|request| alter_replica_log_dirs::handle(&context, request))
             }
             ApiKey::DescribeLogDirs => {
                 call.later(|request| describe_log_dirs::handle(context, request))

@@ -7,7 +7,9 @@ use ottla_protocol::ErrorCode;
 use crate::controller_link::ProposeError;
 use crate::coordinator::{CoordinatorError, Unavailable};
 use crate::loggers::LevelError;
-use crate::partition::{AckOutcome, AppendError, ListOffsetError, PartitionError, ReadError};
+use crate::partition::{
+    AckOutcome, AppendError, ChooseError, ListOffsetError, PartitionError, ReadError,
+};
 
 /// An error that has a Kafka code in every request.
 pub(super) trait Coded {
@@ -40,6 +42,17 @@ impl Coded for AppendError {
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
             Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             Self::Transactional => ErrorCode::InvalidTxnState,
+        }
+    }
+}
+
+impl Coded for ChooseError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoSuchDir => ErrorCode::LogDirNotFound,
+            Self::DirFailed => ErrorCode::KafkaStorageError,
+            Self::NotHere => ErrorCode::ReplicaNotAvailable,
+            Self::Settled => ErrorCode::UnsupportedVersion,
         }
     }
 }

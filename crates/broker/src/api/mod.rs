@@ -3,6 +3,7 @@
 
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod config_resource;
 mod consumer_group_describe;

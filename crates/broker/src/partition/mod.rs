@@ -23,6 +23,7 @@ mod herald;
 mod inspect;
 mod link;
 mod load;
+mod log_dir_choice;
 mod proposals;
 mod read;
 mod reconcile;
@@ -41,6 +42,7 @@ mod tests;
 
 pub use ack::{AckGroup, AckOutcome, AckToken};
 pub use inspect::{ActiveProducer, LogDirStatus, ReplicaSize};
+pub use log_dir_choice::ChooseError;
 pub use registry::{IsrProposer, Partitions, PartitionsOptions, ProposeError, StartError};
 pub use replica::{Partition, Reader};
 pub use service::ReplicationService;

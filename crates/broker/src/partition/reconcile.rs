@@ -155,10 +155,12 @@ impl Partitions {
                 tracing::error!(partition = %name, "offline: its log could not be loaded");
                 continue;
             }
-            // The directory with the fewest partitions takes the next one.
-            if let Some((dir, count)) = load.iter_mut().min_by_key(|(_, count)| **count) {
-                *count += 1;
-                new.entry(*dir).or_default().push(wanted);
+            // The directory that was chosen, else the one with the fewest partitions.
+            let chosen = self.disks.choices.take(wanted.id).filter(|dir| load.contains_key(dir));
+            let fewest = load.iter().min_by_key(|(_, count)| **count).map(|(dir, _)| *dir);
+            if let Some(dir) = chosen.or(fewest) {
+                *load.entry(dir).or_default() += 1;
+                new.entry(dir).or_default().push(wanted);
             }
         }
         for (dir, wanted) in new {

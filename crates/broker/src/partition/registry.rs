@@ -22,6 +22,7 @@ use super::clock::Clock;
 use super::flusher::{self, Flusher};
 use super::herald::Herald;
 use super::link::Links;
+use super::log_dir_choice::Choices;
 use super::proposals::{self, Proposals};
 use super::replica::Partition;
 use super::service::ReplicationService;
@@ -80,6 +81,7 @@ pub(super) struct Disks {
     pub(super) begun: Mutex<bool>,
     /// Partition directories that could not be loaded: they are left alone.
     pub(super) unreadable: HashSet<TopicPartition>,
+    pub(super) choices: Choices,
     pub(super) upkeep: Upkeep,
     pub(super) cleaner: Cleaner,
     /// A log directory had no `meta.properties`.
@@ -148,6 +150,7 @@ impl Partitions {
                 begun: Mutex::new(false),
                 is_new,
                 unreadable,
+                choices: Choices::default(),
                 upkeep: Upkeep::default(),
                 cleaner: Cleaner::default(),
                 threads: Mutex::default(),

@@ -55,6 +55,7 @@ impl Wish {
         if let Some(rate) = self.log_dir_throttle {
             throttles::set_for_log_dirs(admin, self.plan.log_dirs.keys(), rate).await?;
         }
+        log_dirs::announce(admin, &self.plan.log_dirs).await;
         let wishes = proposed.iter().map(|(id, target)| (id.clone(), Some(target.clone())));
         let said = admin.alter_partition_reassignments(&wishes.collect(), !self.same_factor).await;
         let said = said.map_err(failed("alterPartitionReassignments"))?;

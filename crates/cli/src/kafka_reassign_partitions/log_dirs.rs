@@ -121,6 +121,14 @@ pub(super) async fn states(
     targets.iter().map(state).collect()
 }
 
+/// Tells brokers where replicas that are not there yet are to come. What a broker does not like about it is
+/// said when the moves begin.
+pub(super) async fn announce(admin: &Admin, targets: &BTreeMap<ReplicaId, String>) {
+    for (replica, path) in targets {
+        let _ = admin.alter_replica_log_dir(replica.broker, &replica.partition, path).await;
+    }
+}
+
 /// Begins moves; waits for replicas that are not there yet.
 pub(super) async fn begin(
     admin: &Admin,
