@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use ottla_protocol::ids::{PartitionIndex, TimestampMs};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::clock::Clock;
 use super::shard::Shard;
+
+/// A timer that is so late shows that the process has stood still.
+const STALL: Duration = Duration::from_secs(1);
+/// Then what clients have sent meanwhile, heartbeats above all, is taken in before anybody's session ends.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A shard's place in the queue. Its leader epoch tells it from the shard before it.
 type Due = (TimestampMs, PartitionIndex, i32);
@@ -54,6 +60,10 @@ impl Timers {
                             () = sleep_until(at) => {}
                             () = self.sooner.notified() => continue,
                         }
+                    }
+                    if at.elapsed() > STALL {
+                        tracing::warn!(late = ?at.elapsed(), "this process has stood still");
+                        sleep(GRACE).await;
                     }
                     // The clock counts whole milliseconds.
                     for shard in self.due(clock.now_ms().max(at_ms)) {
