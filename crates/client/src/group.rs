@@ -39,8 +39,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 enum Work {
     /// The committed offsets of partitions that were assigned with this number.
     Positions(u64, Result<positions::Positions, ClientError>),
-    /// A commit, and whoever waits for it.
-    Committed(Result<(), ClientError>, Option<oneshot::Sender<()>>),
+    /// A commit with its number, and what was to be committed.
+    Committed(u64, BTreeMap<TopicPartition, CommittedOffset>, Result<(), ClientError>),
 }
 
 /// Reads what its group gives it.
@@ -53,8 +53,12 @@ pub struct GroupConsumer {
     /// What is owned, with the number of the assignment that brought it.
     owned: BTreeMap<TopicPartition, u64>,
     assignments: u64,
-    /// What was committed last.
+    /// What is known to be committed.
     committed: BTreeMap<TopicPartition, Offset>,
+    /// Counts the commits.
+    commits: u64,
+    /// Commits on their way, each with whoever waits for partitions to be given up.
+    committing: BTreeMap<u64, Option<oneshot::Sender<()>>>,
     commit_at: Option<Instant>,
     leaving: CancellationToken,
     membership: Option<JoinHandle<()>>,
@@ -92,6 +96,8 @@ impl GroupConsumer {
             owned: BTreeMap::new(),
             assignments: 0,
             committed: BTreeMap::new(),
+            commits: 0,
+            committing: BTreeMap::new(),
             commit_at: None,
             leaving,
             membership: Some(membership),
@@ -131,7 +137,9 @@ impl GroupConsumer {
         loop {
             if self.commit_at.is_some_and(|at| at <= Instant::now()) {
                 self.schedule_commit();
-                self.commit_in_background(None);
+                if self.committing.is_empty() {
+                    self.start_commit(|_| true, None);
+                }
             }
             let now = Instant::now();
             let left = deadline.saturating_duration_since(now);
@@ -153,9 +161,19 @@ impl GroupConsumer {
 
     /// Commits how far everything was read that [`GroupConsumer::poll`] has returned.
     pub async fn commit(&mut self) -> Result<(), ClientError> {
-        let offsets = self.uncommitted(|_| true);
-        positions::commit(&self.shared, &offsets).await?;
-        self.note_committed(&offsets);
+        let number = self.start_commit(|_| true, None);
+        // Commits take turns: this one is made when those before it are.
+        while !self.committing.is_empty() {
+            let Some(done) = self.work.next().await else { break };
+            let own = match &done {
+                Work::Committed(done, _, result) if Some(*done) == number => Some(result.clone()),
+                _ => None,
+            };
+            self.on_done(done)?;
+            if let Some(result) = own {
+                return result;
+            }
+        }
         Ok(())
     }
 
@@ -200,31 +218,27 @@ impl GroupConsumer {
         self.owned.keys().filter(|partition| wanted(partition)).filter_map(moved).collect()
     }
 
-    fn note_committed(&mut self, offsets: &BTreeMap<TopicPartition, CommittedOffset>) {
-        let owned = offsets.iter().filter(|(partition, _)| self.owned.contains_key(*partition));
-        self.committed.extend(owned.map(|(partition, c)| (partition.clone(), c.offset)));
-    }
-
-    /// Commits some partitions, or all, beside the reading; `done` is told whatever comes of it.
-    fn commit_in_background(
+    /// Begins to commit what is wanted, beside the reading, and returns the commit's number; nothing is
+    /// begun where nothing has moved. `done` is told whatever comes of it.
+    fn start_commit(
         &mut self,
-        some: Option<(&BTreeSet<TopicPartition>, oneshot::Sender<()>)>,
-    ) {
-        let (some, done) = some.map_or((None, None), |(some, done)| (Some(some), Some(done)));
-        let offsets =
-            self.uncommitted(|partition| some.is_none_or(|some| some.contains(partition)));
+        wanted: impl Fn(&TopicPartition) -> bool,
+        done: Option<oneshot::Sender<()>>,
+    ) -> Option<u64> {
+        let offsets = self.uncommitted(wanted);
         if offsets.is_empty() {
-            if let Some(done) = done {
-                let _ = done.send(());
-            }
-            return;
+            // Dropping `done` is an answer, too.
+            return None;
         }
-        // A commit that fails is made again with the next one.
-        self.note_committed(&offsets);
+        self.commits += 1;
+        let number = self.commits;
+        self.committing.insert(number, done);
         let shared = Arc::clone(&self.shared);
         self.work.push(Box::pin(async move {
-            Work::Committed(positions::commit(&shared, &offsets).await, done)
+            let result = positions::commit(&shared, &offsets).await;
+            Work::Committed(number, offsets, result)
         }));
+        Some(number)
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), ClientError> {
@@ -242,7 +256,7 @@ impl GroupConsumer {
             }
             Event::Revoked(partitions, done) => {
                 if self.shared.options.auto_commit_interval_ms.is_some() {
-                    self.commit_in_background(Some((&partitions, done)));
+                    self.start_commit(|partition| partitions.contains(partition), Some(done));
                 }
                 self.give_up(&partitions);
             }
@@ -273,12 +287,13 @@ impl GroupConsumer {
                     Err(_) => {}
                 }
             }
-            Work::Committed(result, done) => {
-                if let Some(done) = done {
+            Work::Committed(number, offsets, result) => {
+                if let Some(Some(done)) = self.committing.remove(&number) {
                     let _ = done.send(());
                 }
-                if result.is_err() {
-                    self.committed.clear();
+                if result.is_ok() {
+                    let owned = offsets.into_iter().filter(|(p, _)| self.owned.contains_key(p));
+                    self.committed.extend(owned.map(|(partition, c)| (partition, c.offset)));
                 }
             }
         }
