@@ -3,8 +3,8 @@
 //! Blocking std IO; knows nothing of replicas, high watermarks' meaning or producers. A [`LogDir`] is
 //! one directory of `log.dirs`: locked, identified, checkpointed. A [`Log`] is one partition in it and
 //! belongs to one owner, who calls it under the partition's lock. What may take long is split in two:
-//! a *plan*, made under the lock and cheap ([`ReadPlan`], [`FlushPlan`], [`TimestampSearch`]), and its
-//! execution outside the lock.
+//! a *plan*, made under the lock and cheap ([`ReadPlan`], [`FlushPlan`], [`TimestampSearch`],
+//! [`CleaningPlan`]), and its execution outside the lock.
 //!
 //! What it refuses: appending bytes that do not continue the log, serving damaged bytes, deleting
 //! what it cannot read, and everything once a write or a flush has failed.
