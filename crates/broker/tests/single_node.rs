@@ -533,6 +533,9 @@ async fn every_announced_version_is_answered() {
         UnregisterBroker => UnregisterBrokerRequest,
         ConsumerGroupHeartbeat => ConsumerGroupHeartbeatRequest,
         ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
+        AlterReplicaLogDirs => AlterReplicaLogDirsRequest,
+        UpdateFeatures => UpdateFeaturesRequest,
+        ListConfigResources => ListConfigResourcesRequest,
     );
 }
 
