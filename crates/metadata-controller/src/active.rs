@@ -26,6 +26,9 @@ const MAX_BATCH_RECORDS: usize = 20_000;
 /// The quorum refuses writes while the leader has not heard of a majority; this long is waited for it.
 const LEASE_PATIENCE: Duration = Duration::from_secs(2);
 const LEASE_RETRY: Duration = Duration::from_millis(10);
+/// A write that is not committed by then has no majority: whether it ever will be is not known, and this
+/// controller is not active until it has one again.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is wished for.
 #[derive(Debug)]
@@ -159,7 +162,9 @@ impl Writer {
         let bytes = Bytes::from(codec::encode_batch(&batch));
         let deadline = tokio::time::Instant::now() + LEASE_PATIENCE;
         loop {
-            match self.quorum.write(self.term, bytes.clone()).await {
+            let write = self.quorum.write(self.term, bytes.clone());
+            let written = tokio::time::timeout(COMMIT_PATIENCE, write).await;
+            match written.unwrap_or(Err(WriteError::Unknown)) {
                 Err(WriteError::NotLeader) => {
                     let now = *self.quorum.leadership().borrow();
                     let lost = !now.leading || now.term != self.term;
