@@ -44,7 +44,8 @@ fn ids(text: &str) -> String {
         let word = &word_and_rest[..end];
         let upper = word.bytes().any(|byte| byte.is_ascii_uppercase());
         let lower = word.bytes().any(|byte| byte.is_ascii_lowercase());
-        masked += if word.len() == 22 && upper && lower { "<id>" } else { word };
+        let is_id = word.len() == 22 && upper && lower && !word.ends_with("Exception");
+        masked += if is_id { "<id>" } else { word };
         rest = &word_and_rest[end..];
     }
     masked + rest

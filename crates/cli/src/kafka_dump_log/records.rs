@@ -24,7 +24,7 @@ pub(super) struct Kinds(&'static [Kind]);
 /// A record's key and value as they are printed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Printed {
-    pub(super) key: String,
+    pub(super) key: Option<String>,
     pub(super) value: Option<String>,
 }
 
@@ -185,7 +185,7 @@ impl Kind {
 impl Kinds {
     /// A record as it is printed; what cannot be read is said in the key's place.
     pub(super) fn print(&self, offset: i64, key: &[u8], value: Option<&[u8]>) -> Printed {
-        let only_key = |key: String| Printed { key, value: None };
+        let only_key = |key: String| Printed { key: Some(key), value: None };
         let mut key_bytes = key;
         let Ok(number) = key_bytes.try_get_i16() else {
             return only_key(format!(
@@ -207,7 +207,7 @@ impl Kinds {
         if !key_bytes.is_empty() {
             return unread(number, "key");
         }
-        let key = format!("{{\"type\":\"{number}\",\"data\":{key}}}");
+        let key = Some(format!("{{\"type\":\"{number}\",\"data\":{key}}}"));
         let Some(mut value) = value else {
             return Printed { key, value: Some("<DELETE>".to_owned()) };
         };

@@ -162,7 +162,7 @@ fn print_records(
         if options.print && !batch.header.is_control() {
             let Printed { key, value } = contents(options.decoder, record)?;
             let mut prefix = if options.skip_metadata { "| " } else { " " };
-            if !key.is_empty() || record.key.is_some() {
+            if let Some(key) = key {
                 write!(out, "{prefix}key: {key}")?;
                 prefix = " ";
             }
@@ -243,7 +243,7 @@ fn sequence(header: &BatchHeader, offset: i64) -> i64 {
     sequence.rem_euclid(i64::from(i32::MAX) + 1)
 }
 
-/// Key and value as they are printed; an empty key of a record without one is left out.
+/// Key and value as they are printed.
 fn contents(decoder: Decoder, record: &Record) -> Result<Printed, Stop> {
     let kinds = match decoder {
         Decoder::Groups => GROUPS,
@@ -252,14 +252,14 @@ fn contents(decoder: Decoder, record: &Record) -> Result<Printed, Stop> {
         Decoder::Plain { key, value } => {
             let key = record.key.as_deref().map(|bytes| plain(key, bytes)).transpose()?;
             let value = record.value.as_deref().map(|bytes| plain(value, bytes)).transpose()?;
-            return Ok(Printed { key: key.unwrap_or_default(), value });
+            return Ok(Printed { key, value });
         }
         Decoder::ClusterMetadata => {
             let value = format!(
                 "Error at {}, skipping. Metadata records of Apache Kafka are not read.",
                 record.offset
             );
-            return Ok(Printed { key: String::new(), value: Some(value) });
+            return Ok(Printed { key: None, value: Some(value) });
         }
         Decoder::RemoteLogMetadata => {
             let frame = record.value.as_deref().and_then(|value| value.first()).copied();
@@ -269,7 +269,7 @@ fn contents(decoder: Decoder, record: &Record) -> Result<Printed, Stop> {
                 record.offset,
                 frame.unwrap_or_default()
             );
-            return Ok(Printed { key: String::new(), value: Some(value) });
+            return Ok(Printed { key: None, value: Some(value) });
         }
     };
     let Some(key) = record.key.as_deref() else {
