@@ -51,16 +51,21 @@ impl Broker {
         self.submit(group, 8, Request::OffsetCommit(request))
     }
 
-    /// Commits, and waits for the answer; while the group is being loaded, again.
+    /// Commits, and waits for the answer; again while leadership is changing.
     async fn commit_offset(&self, group: &str, offset: i64) -> Result<ErrorCode, CoordinatorError> {
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
-            match self.begin_commit(group, offset) {
-                Err(Unavailable::Loading) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
-                begun => return committed(begun?).await,
+            let answer = match self.begin_commit(group, offset) {
+                Ok(pending) => committed(pending).await,
+                Err(error) => Err(error.into()),
+            };
+            let changing = is_unavailable(&answer, Unavailable::Loading)
+                || is_unavailable(&answer, Unavailable::NotCoordinator)
+                || refused_with(&answer, ErrorCode::NotCoordinator);
+            if !changing || tokio::time::Instant::now() > deadline {
+                return answer;
             }
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
