@@ -10,28 +10,72 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ottla_client::Admin;
 
+use crate::argparse::{self, Given, Group, Kind, Parser, Refusal, arg};
 use crate::console::{complain, say};
 use crate::exceptions::Failure;
-use crate::jopt::{self, Opt, flag, value};
 use crate::properties::{Properties, client_options, read_file};
 use crate::session;
 
-const OPTIONS: &[Opt] = &[
-    value("bootstrap-controller", "host:port", "Not served; use --bootstrap-server."),
-    value("bootstrap-server", "host:port", "Where the cluster is."),
-    value("command-config", "file", "Properties of the client."),
-    flag("help", "Print this."),
-    flag("human-readable", "With --replication: times as durations."),
-    flag("replication", "How far each replica of the metadata log is."),
-    flag("status", "The quorum as a whole."),
-];
-
-const USAGE: &str = "\
-usage: kafka-metadata-quorum [-h] [--command-config COMMAND_CONFIG]
-                             (--bootstrap-server BOOTSTRAP_SERVER |
-                             --bootstrap-controller BOOTSTRAP_CONTROLLER)
-                             {describe,add-controller,remove-controller}
-                             ...";
+const PARSER: &Parser = &Parser {
+    name: "kafka-metadata-quorum",
+    description: "This tool describes the controllers.",
+    args: &[
+        arg(&["--bootstrap-server"], Kind::Text, "BOOTSTRAP_SERVER", "Brokers: host:port, …")
+            .in_group(0),
+        arg(
+            &["--bootstrap-controller"],
+            Kind::Text,
+            "BOOTSTRAP_CONTROLLER",
+            "Not served; use --bootstrap-server.",
+        )
+        .in_group(0),
+        arg(&["--command-config"], Kind::Text, "COMMAND_CONFIG", "Properties of the client."),
+    ],
+    groups: &[Group { title: "", description: "", exclusive: true, required: true }],
+    commands: &[
+        Parser {
+            name: "describe",
+            description: "Show the quorum, or how far each controller is.",
+            args: &[
+                arg(&["--status"], Kind::Flag, "", "The quorum as a whole.").in_group(0),
+                arg(&["--replication"], Kind::Flag, "", "How far each replica of the log is.")
+                    .in_group(1),
+                arg(&["--human-readable"], Kind::Flag, "", "Times as how long ago they were.")
+                    .in_group(1),
+            ],
+            groups: &[
+                Group { title: "Status", description: "", exclusive: false, required: false },
+                Group { title: "Replication", description: "", exclusive: false, required: false },
+            ],
+            commands: &[],
+        },
+        Parser {
+            name: "add-controller",
+            description: "Not served: the controllers are fixed by controller.quorum.voters.",
+            args: &[arg(&["--dry-run"], Kind::Flag, "", "Only say what would be done.")],
+            groups: &[],
+            commands: &[],
+        },
+        Parser {
+            name: "remove-controller",
+            description: "Not served: the controllers are fixed by controller.quorum.voters.",
+            args: &[
+                arg(&["--controller-id", "-i"], Kind::Integer, "CONTROLLER_ID", "The controller.")
+                    .required(),
+                arg(
+                    &["--controller-directory-id", "-d"],
+                    Kind::Text,
+                    "CONTROLLER_DIRECTORY_ID",
+                    "The directory of its log.",
+                )
+                .required(),
+                arg(&["--dry-run"], Kind::Flag, "", "Only say what would be done."),
+            ],
+            groups: &[],
+            commands: &[],
+        },
+    ],
+};
 
 /// What is to be described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,96 +92,95 @@ struct Command {
     wanted: Wanted,
 }
 
+/// Why the tool does not begin, or has nothing to ask the cluster.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Refused(Refusal),
+    /// To be said on stdout; the tool succeeds.
+    Said(String),
+    /// To be said on stderr.
+    Complaint(String),
+}
+
 /// Runs the tool with the arguments behind its name.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
-        say(USAGE);
-        say("\nThis tool describes kraft metadata quorum status.");
-        return ExitCode::SUCCESS;
-    }
     match command(&args) {
         Ok(command) => session::run(run(command)),
-        Err(message) => {
+        Err(Answer::Said(text)) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(Answer::Complaint(message)) => {
             complain(&message);
             ExitCode::FAILURE
+        }
+        Err(Answer::Refused(refusal)) => {
+            refusal.print();
+            let help = matches!(refusal, Refusal::Help(_));
+            if help { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
     }
 }
 
-fn command(args: &[OsString]) -> Result<Command, String> {
-    let wrong = |why: &str| format!("{USAGE}\nkafka-metadata-quorum: error: {why}");
-    // The subcommand is the first word that is neither an option nor an option's value.
-    let mut subcommand = None;
-    let mut words = args.iter().map(|arg| arg.to_string_lossy());
-    while let Some(word) = words.next() {
-        match word.strip_prefix("--") {
-            Some(name) => {
-                let takes_value = OPTIONS
-                    .iter()
-                    .any(|option| option.name == name && option.argument != jopt::Argument::None);
-                if takes_value {
-                    words.next();
-                }
-            }
-            None => {
-                subcommand = Some(word.into_owned());
-                break;
-            }
-        }
-    }
-    match subcommand.as_deref() {
+fn command(args: &[OsString]) -> Result<Command, Answer> {
+    let given = argparse::parse(PARSER, args).map_err(Answer::Refused)?;
+    let complaint = |message: &str| Err(Answer::Complaint(message.to_owned()));
+    match given.command() {
         Some("describe") => {}
-        Some("add-controller" | "remove-controller") => {
-            return Err(
-                "The set of controllers is fixed by controller.quorum.voters; change it in \
-                        each node's configuration."
-                    .to_owned(),
+        Some("remove-controller") => return Err(removal(&given)),
+        _ => {
+            return complaint(
+                "Controllers are not added: they are fixed by controller.quorum.voters; change it in \
+                 each node's configuration.",
             );
         }
-        Some(other) => return Err(wrong(&format!("invalid choice: '{other}'"))),
-        None => return Err(wrong("too few arguments")),
     }
-    let given = jopt::parse(OPTIONS, args).map_err(|error| wrong(&error.to_string()))?;
-    let text = |name| {
-        given.one(name).map(|v| v.map(str::to_owned)).map_err(|error| wrong(&error.to_string()))
-    };
-    if given.has("bootstrap-server") && given.has("bootstrap-controller") {
-        return Err(wrong(
-            "argument --bootstrap-controller: not allowed with argument --bootstrap-server",
-        ));
-    }
-    let bootstrap = match (text("bootstrap-server")?, text("bootstrap-controller")?) {
-        (Some(servers), _) => servers,
-        (None, Some(_)) => {
-            return Err("Controllers speak gRPC only; use --bootstrap-server with a broker.".into());
-        }
-        (None, None) => {
-            return Err(wrong(
-                "one of the arguments --bootstrap-server --bootstrap-controller is required",
-            ));
-        }
-    };
-    let human_readable = given.has("human-readable");
-    let wanted = match (given.has("status"), given.has("replication")) {
+    let human_readable = given.has("--human-readable");
+    let wanted = match (given.has("--status"), given.has("--replication")) {
         (true, true) => {
-            return Err("Only one of --status or --replication should be specified with describe \
-                        sub-command"
-                .to_owned());
+            return complaint(
+                "Only one of --status or --replication should be specified with describe sub-command",
+            );
         }
         (false, false) => {
-            return Err("One of --status or --replication must be specified with describe \
-                        sub-command"
-                .to_owned());
+            return complaint(
+                "One of --status or --replication must be specified with describe sub-command",
+            );
         }
         (true, false) if human_readable => {
-            return Err(
-                "The option --human-readable is only supported along with --replication".to_owned()
+            return complaint(
+                "The option --human-readable is only supported along with --replication",
             );
         }
         (true, false) => Wanted::Status,
         (false, true) => Wanted::Replication { human_readable },
     };
-    Ok(Command { bootstrap, config: text("command-config")?, wanted })
+    let Some(bootstrap) = given.one("--bootstrap-server") else {
+        return complaint("Controllers speak gRPC only; use --bootstrap-server with a broker.");
+    };
+    let config = given.one("--command-config").map(str::to_owned);
+    Ok(Command { bootstrap: bootstrap.to_owned(), config, wanted })
+}
+
+/// Kafka's answer where the controllers are fixed.
+fn removal(given: &Given) -> Answer {
+    let id = given.one("--controller-id").unwrap_or_default();
+    let directory = given.one("--controller-directory-id").unwrap_or_default();
+    if directory.parse::<ottla_protocol::ids::KafkaUuid>().is_err() {
+        let bytes = directory.len() * 3 / 4;
+        return Answer::Complaint(format!(
+            "Failed to parse --controller-directory-id: Input string `{directory}` decoded as {bytes} \
+             bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID"
+        ));
+    }
+    if given.has("--dry-run") {
+        return Answer::Said(format!(
+            "DRY RUN of removing  KRaft controller {id} with directory id {directory}"
+        ));
+    }
+    let thrown = "org.apache.kafka.common.errors.UnsupportedVersionException: Cluster doesn't support \
+                  removing voter because the kraft.version feature is 0";
+    Answer::Complaint(format!("{thrown}\njava.util.concurrent.ExecutionException: {thrown}"))
 }
 
 async fn run(command: Command) -> ExitCode {

@@ -73,9 +73,14 @@ fn replication_is_kafkas_table() {
 }
 
 fn given(line: &str) -> Result<Command, String> {
-    command(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>())
+    let args: Vec<_> = line.split_whitespace().map(OsString::from).collect();
+    command(&args).map_err(|answer| match answer {
+        Answer::Refused(refusal) => refusal.text(),
+        Answer::Said(text) | Answer::Complaint(text) => text,
+    })
 }
 
+/// As recorded from Apache Kafka 4.3.1.
 #[test]
 fn wrong_options_are_answered_as_by_kafka() {
     let server = "--bootstrap-server localhost:9092";
@@ -91,6 +96,11 @@ fn wrong_options_are_answered_as_by_kafka() {
         (
             "describe --status --human-readable",
             "The option --human-readable is only supported along with --replication",
+        ),
+        (
+            "remove-controller --controller-id 2 --controller-directory-id nonsense",
+            "Failed to parse --controller-directory-id: Input string `nonsense` decoded as 6 bytes, \
+             which is not equal to the expected 16 bytes of a base64-encoded UUID",
         ),
     ] {
         assert_eq!(given(&format!("{server} {rest}")).unwrap_err(), message);
