@@ -129,7 +129,8 @@ async fn a_node_is_killed_in_the_middle(choose: impl AsyncFn(&Move) -> i32) {
     println!("victim: {victim}");
     moving.cluster.node(victim).kill();
     ledger.wait_for_more(200);
-    assert!(moving.list().contains("adding: 4"), "it is still under way");
+    // Under another leader the throttle begins anew: by now the move may even have ended.
+    println!("{}", moving.list());
     moving.cluster.node(victim).start();
     moving.cluster.wait_until_ready().await;
     moving.speed_up("4,3,2");
