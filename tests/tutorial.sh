@@ -1,5 +1,4 @@
-# Types the lines of five introductions to Kafka (consumer groups and containers left out) from the
-# checkout's root and compares what is printed. usage: sh tests/tutorial.sh FOLDER PYTHON, in a network
+# Types the lines of five introductions to Kafka (containers left out) from the checkout's root and compares what is printed. usage: sh tests/tutorial.sh FOLDER PYTHON, in a network
 # and mount namespace of its own.
 set -eu
 tmp=$1 python=$2
@@ -75,6 +74,15 @@ send 'later\n' bin/kafka-console-producer.sh --bootstrap-server localhost:9092 -
 await later "$tmp/waiting"
 kill -TERM $consumer
 wait $consumer || true
+
+# A group goes on where it stopped.
+expect '^later$' bin/kafka-console-consumer.sh --bootstrap-server localhost:9092 --topic email.send --from-beginning --group email-send-group --timeout-ms 3000
+expect '^email-send-group$' bin/kafka-consumer-groups.sh --bootstrap-server localhost:9092 --list
+expect '^email-send-group +email\.send +0 +4 +4 +0 ' bin/kafka-consumer-groups.sh --bootstrap-server localhost:9092 --group email-send-group --describe
+send 'behind\n' bin/kafka-console-producer.sh --bootstrap-server localhost:9092 --topic email.send
+expect '^email-send-group +email\.send +0 +4 +5 +1 ' bin/kafka-consumer-groups.sh --bootstrap-server localhost:9092 --group email-send-group --describe
+expect '^behind$' bin/kafka-console-consumer.sh --bootstrap-server localhost:9092 --topic email.send --from-beginning --group email-send-group --timeout-ms 3000
+[ "$(grep -c '^hello' "$tmp/out")" = 0 ] || fail "read again: $(cat "$tmp/out")"
 
 # Clients
 expect '^ok$' "$python" tests/python/tutorial.py

@@ -19,7 +19,7 @@ def consume():
     consumer = KafkaConsumer(
         TOPIC,
         bootstrap_servers=["localhost:9092"],
-        group_id=None,
+        group_id="python-group",
         auto_offset_reset="earliest",
         value_deserializer=lambda v: json.loads(v),
     )
