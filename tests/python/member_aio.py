@@ -31,7 +31,12 @@ async def main():
     consumer.subscribe([topic], listener=Listener())
     await consumer.start()
     while not tell.stopping:
-        polled = await consumer.getmany(timeout_ms=200)
+        try:
+            polled = await consumer.getmany(timeout_ms=200)
+        except KafkaError as error:
+            print(f"while consuming: {error!r}", file=sys.stderr)
+            await asyncio.sleep(0.1)
+            continue
         if not polled:
             continue
         tell.consumed([(it.topic, it.partition, r.offset) for it, rs in polled.items() for r in rs])
