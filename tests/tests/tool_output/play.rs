@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ottla_client::admin::{AlterOperation, ConfigResource, ResourceType};
@@ -36,6 +37,9 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn start(settings: &[(String, String)]) -> Self {
+        // One after the other, so that no two choose the same ports.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let ports: Vec<String> =
             free_ports_below_10000(6).into_iter().map(|port| port.to_string()).collect();
         let dir = tempfile::Builder::new().prefix("ottla-tools-").tempdir().expect("a folder");

@@ -125,7 +125,10 @@ fn records_of_groups_are_json() {
     let key = hex("0001 0001 67 0001 74 00000002");
     let value = hex("0003 0000000000000007 ffffffff 0000 000001a2000a3b59");
     let printed = GROUPS.print(5, &key, Some(&value));
-    assert_eq!(printed.key.unwrap(), r#"{"type":"1","data":{"group":"g","topic":"t","partition":2}}"#);
+    assert_eq!(
+        printed.key.unwrap(),
+        r#"{"type":"1","data":{"group":"g","topic":"t","partition":2}}"#
+    );
     assert_eq!(
         printed.value.unwrap(),
         r#"{"version":"3","data":{"offset":7,"leaderEpoch":-1,"metadata":"","commitTimestamp":1795297000281}}"#
