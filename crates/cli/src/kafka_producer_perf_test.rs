@@ -153,9 +153,10 @@ struct Counters {
 async fn count(mut deliveries: mpsc::UnboundedReceiver<Sent>, mut counters: Counters) -> Counters {
     let mut open = FuturesUnordered::new();
     let mut window = Instant::now();
+    let mut ticks = tokio::time::interval(counters.interval);
+    ticks.tick().await;
     let mut more = true;
     while more || !open.is_empty() {
-        let left = counters.interval.saturating_sub(window.elapsed());
         tokio::select! {
             sent = deliveries.recv(), if more => match sent {
                 Some(Sent { at, bytes, steady, delivery: Ok(delivery) }) => {
@@ -175,13 +176,12 @@ async fn count(mut deliveries: mpsc::UnboundedReceiver<Sent>, mut counters: Coun
                     Err(error) => failed(&error, &counters.topic),
                 }
             }
-            () = tokio::time::sleep(left) => {}
-        }
-        if window.elapsed() >= counters.interval {
-            if let Some(line) = counters.all.window(window.elapsed()) {
-                say(&line);
+            _ = ticks.tick() => {
+                if let Some(line) = counters.all.window(window.elapsed()) {
+                    say(&line);
+                }
+                window = Instant::now();
             }
-            window = Instant::now();
         }
     }
     counters
