@@ -62,6 +62,7 @@ impl Coded for ReadError {
         match self {
             Self::Partition(error) => error.code(),
             Self::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            Self::NotDeletable => ErrorCode::PolicyViolation,
         }
     }
 }

@@ -123,8 +123,11 @@ impl Partition {
     /// Durable when it returns. Blocking.
     ///
     /// # Errors
-    /// Beyond the high watermark, or not the leader.
+    /// Beyond the high watermark, not the leader, or a `cleanup.policy` without `delete`.
     pub fn delete_records(self: &Arc<Self>, before: Offset) -> Result<Offset, ReadError> {
+        if !self.settings.load().cleanup_policy.delete {
+            return Err(ReadError::NotDeletable);
+        }
         let now_ms = self.shared.clock.now_ms();
         let (log_start, dir) = self.run(|state, after| {
             check_leader(state, None)?;

@@ -205,6 +205,9 @@ pub enum ReadError {
         /// Where the next record goes.
         log_end_offset: Offset,
     },
+    /// Its records are not to be deleted: `cleanup.policy` lacks `delete`.
+    #[error("records of a topic whose cleanup.policy lacks 'delete' cannot be deleted")]
+    NotDeletable,
 }
 
 /// Which offset is asked for (ListOffsets).
