@@ -21,9 +21,12 @@ enum Upgrade {
     UnsafeDown,
 }
 
+/// Granted, or why not.
+type Verdict = Result<(), (ErrorCode, String)>;
+
 pub(super) fn handle(context: &Context, request: UpdateFeaturesRequest) -> UpdateFeaturesResponse {
     let controller = context.broker.id;
-    let outcomes: Vec<(StrBytes, Result<(), (ErrorCode, String)>)> = request
+    let outcomes: Vec<(StrBytes, Verdict)> = request
         .feature_updates
         .into_iter()
         .map(|update| {
@@ -56,11 +59,7 @@ pub(super) fn handle(context: &Context, request: UpdateFeaturesRequest) -> Updat
     }
 }
 
-fn judge(
-    controller: i32,
-    update: &FeatureUpdateKey,
-    version: i16,
-) -> Result<(), (ErrorCode, String)> {
+fn judge(controller: i32, update: &FeatureUpdateKey, version: i16) -> Verdict {
     let upgrade = match (version, update.upgrade_type, update.allow_downgrade) {
         (0, _, true) | (1.., 2, _) => Upgrade::SafeDown,
         (1.., 3, _) => Upgrade::UnsafeDown,
