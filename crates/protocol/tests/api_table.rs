@@ -64,6 +64,7 @@ fn exchange_by_key(key: ApiKey, version: i16) {
         ApiKey::SyncGroup => exchange::<SyncGroupRequest>(version),
         ApiKey::DescribeGroups => exchange::<DescribeGroupsRequest>(version),
         ApiKey::ListGroups => exchange::<ListGroupsRequest>(version),
+        ApiKey::AlterReplicaLogDirs => exchange::<AlterReplicaLogDirsRequest>(version),
         ApiKey::DescribeLogDirs => exchange::<DescribeLogDirsRequest>(version),
         ApiKey::DeleteGroups => exchange::<DeleteGroupsRequest>(version),
         ApiKey::AlterPartitionReassignments => {
@@ -77,6 +78,8 @@ fn exchange_by_key(key: ApiKey, version: i16) {
         ApiKey::UnregisterBroker => exchange::<UnregisterBrokerRequest>(version),
         ApiKey::ConsumerGroupHeartbeat => exchange::<ConsumerGroupHeartbeatRequest>(version),
         ApiKey::ConsumerGroupDescribe => exchange::<ConsumerGroupDescribeRequest>(version),
+        ApiKey::UpdateFeatures => exchange::<UpdateFeaturesRequest>(version),
+        ApiKey::ListConfigResources => exchange::<ListConfigResourcesRequest>(version),
         other => panic!("{other:?} is in the table but not in this test"),
     }
 }
