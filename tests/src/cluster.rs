@@ -108,7 +108,8 @@ impl Builder {
             voters.iter().map(|(id, port)| format!("{id}@localhost:{port}")).collect();
         let mut text = format!(
             "process.roles={}\nnode.id={id}\nlisteners={}\ncontroller.listener.names=CONTROLLER\n\
-             controller.quorum.voters={}\nlog.dirs={}\n",
+             controller.quorum.voters={}\nlog.dirs={}\n\
+             group.initial.rebalance.delay.ms=0\n",
             roles.join(","),
             listeners.join(","),
             voters.join(","),
