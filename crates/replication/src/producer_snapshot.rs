@@ -5,12 +5,14 @@
 //! entry: producer id i64, epoch i16, last sequence i32, last offset i64, offset delta i32,
 //!        timestamp i64, coordinator epoch i32, first offset of the open transaction i64
 //! ```
-//! Of each producer only the last batch is kept, as in Kafka.
+//! Kafka writes one entry per producer, its last batch. Here each remembered batch has its entry, oldest
+//! first, so that what was in flight when everybody stopped is known again afterwards; Kafka's reader takes
+//! the last one of each producer.
 
 use bytes::{Buf, BufMut};
 use ottla_protocol::ids::TimestampMs;
 
-use crate::producer_state::{CachedBatch, Producer, ProducerState};
+use crate::producer_state::{CachedBatch, ProducerState};
 
 const VERSION: i16 = 1;
 const HEAD_LEN: usize = 2 + 4;
@@ -42,21 +44,25 @@ pub enum SnapshotError {
 pub fn encode(state: &ProducerState) -> Vec<u8> {
     let mut producers: Vec<_> = state.producers().collect();
     producers.sort_by_key(|(id, _)| *id);
-    let mut body = Vec::with_capacity(4 + producers.len() * ENTRY_LEN);
-    body.put_i32(i32::try_from(producers.len()).unwrap_or(i32::MAX));
+    let none =
+        [CachedBatch { last_sequence: -1, last_offset: -1, offset_delta: 0, timestamp_ms: -1 }];
+    let mut body = vec![0; 4];
+    let mut count = 0;
     for (id, producer) in producers {
-        let none =
-            CachedBatch { last_sequence: -1, last_offset: -1, offset_delta: 0, timestamp_ms: -1 };
-        let last = producer.last().unwrap_or(&none);
-        body.put_i64(id);
-        body.put_i16(producer.epoch);
-        body.put_i32(last.last_sequence);
-        body.put_i64(last.last_offset);
-        body.put_i32(last.offset_delta);
-        body.put_i64(last.timestamp_ms);
-        body.put_i32(NO_COORDINATOR_EPOCH);
-        body.put_i64(NO_TRANSACTION);
+        let nothing = producer.batches.is_empty().then_some(&none).into_iter().flatten();
+        for batch in producer.batches.iter().chain(nothing) {
+            count += 1;
+            body.put_i64(id);
+            body.put_i16(producer.epoch);
+            body.put_i32(batch.last_sequence);
+            body.put_i64(batch.last_offset);
+            body.put_i32(batch.offset_delta);
+            body.put_i64(batch.timestamp_ms);
+            body.put_i32(NO_COORDINATOR_EPOCH);
+            body.put_i64(NO_TRANSACTION);
+        }
     }
+    body[..4].copy_from_slice(&i32::to_be_bytes(count));
     let mut bytes = Vec::with_capacity(HEAD_LEN + body.len());
     bytes.put_i16(VERSION);
     bytes.put_u32(crc32c::crc32c(&body));
@@ -91,15 +97,15 @@ pub fn decode(bytes: &[u8], now_ms: TimestampMs) -> Result<ProducerState, Snapsh
     for _ in 0..count {
         let id = rest.get_i64();
         let epoch = rest.get_i16();
-        let last = CachedBatch {
+        let batch = CachedBatch {
             last_sequence: rest.get_i32(),
             last_offset: rest.get_i64(),
             offset_delta: rest.get_i32(),
             timestamp_ms: rest.get_i64(),
         };
         rest.advance(4 + 8);
-        let last = (last.last_sequence >= 0).then_some(last);
-        state.insert(id, Producer::new(epoch, last, now_ms));
+        let batch = (batch.last_sequence >= 0).then_some(batch);
+        state.restore(id, epoch, batch, now_ms);
     }
     Ok(state)
 }

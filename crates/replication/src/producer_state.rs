@@ -95,8 +95,15 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub(crate) fn new(epoch: i16, last: Option<CachedBatch>, touched_ms: TimestampMs) -> Self {
-        Self { epoch, batches: last.into_iter().collect(), touched_ms }
+    fn new(epoch: i16, touched_ms: TimestampMs) -> Self {
+        Self { epoch, batches: VecDeque::new(), touched_ms }
+    }
+
+    fn remember(&mut self, batch: CachedBatch) {
+        if self.batches.len() == CACHED_BATCHES {
+            self.batches.pop_front();
+        }
+        self.batches.push_back(batch);
     }
 
     /// The last batch.
@@ -170,8 +177,21 @@ impl ProducerState {
         self.producers.iter().map(|(id, producer)| (*id, producer))
     }
 
-    pub(crate) fn insert(&mut self, id: i64, producer: Producer) {
-        self.producers.insert(id, producer);
+    /// Takes in a producer's next batch out of a snapshot.
+    pub(crate) fn restore(
+        &mut self,
+        id: i64,
+        epoch: i16,
+        batch: Option<CachedBatch>,
+        now_ms: TimestampMs,
+    ) {
+        let producer = self.producers.entry(id).or_insert_with(|| Producer::new(epoch, now_ms));
+        if producer.epoch != epoch {
+            *producer = Producer::new(epoch, now_ms);
+        }
+        if let Some(batch) = batch {
+            producer.remember(batch);
+        }
     }
 
     /// May this batch be appended? `Ok(Some)`: it has been, as that one. `now_ms` is the wall clock;
@@ -230,16 +250,13 @@ impl ProducerState {
         let producer = self
             .producers
             .entry(batch.producer_id)
-            .or_insert_with(|| Producer::new(batch.producer_epoch, None, now_ms));
+            .or_insert_with(|| Producer::new(batch.producer_epoch, now_ms));
         if producer.epoch != batch.producer_epoch {
             producer.epoch = batch.producer_epoch;
             producer.batches.clear();
         }
-        if producer.batches.len() == CACHED_BATCHES {
-            producer.batches.pop_front();
-        }
         producer.touched_ms = producer.touched_ms.max(now_ms);
-        producer.batches.push_back(CachedBatch {
+        producer.remember(CachedBatch {
             last_sequence: batch.last_sequence(),
             last_offset: base_offset + i64::from(batch.last_offset_delta),
             offset_delta: batch.last_offset_delta,

@@ -100,6 +100,21 @@ fn a_producer_expires_by_what_was_heard_last_not_by_old_timestamps() {
     assert!(state.is_empty());
 }
 
+/// All replicas stop in order with two batches unacknowledged, and their producer sends both again.
+#[test]
+fn a_snapshot_knows_every_batch_that_may_be_sent_again() {
+    let mut state = ProducerState::default();
+    let sent: Vec<_> = (0..7).map(|n| batch(0, 3 * n, 3)).collect();
+    for (n, batch) in sent.iter().enumerate() {
+        state.record(batch, 3 * n as i64, 1000);
+    }
+    let loaded = producer_snapshot::decode(&producer_snapshot::encode(&state), 1000).unwrap();
+    for (n, batch) in sent.iter().enumerate().skip(2) {
+        let original = loaded.check(batch, 1000, DAY_MS, true).unwrap();
+        assert_eq!(original.map(|it| it.base_offset()), Some(3 * n as i64));
+    }
+}
+
 #[test]
 fn a_snapshot_has_kafkas_bytes() {
     let mut state = ProducerState::default();
