@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
@@ -14,6 +15,8 @@ use serde::Deserialize;
 pub struct Member {
     child: Child,
     story: Arc<Mutex<Story>>,
+    /// Ends when the process has, and all that it told is in the story.
+    listener: Option<JoinHandle<()>>,
 }
 
 /// What a member has told.
@@ -81,35 +84,35 @@ impl Member {
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let story = Arc::new(Mutex::new(Story::default()));
         let listening = Arc::clone(&story);
-        // Ends with the process.
-        std::thread::spawn(move || {
+        let listener = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Ok(told) = serde_json::from_str(&line) {
                     listening.lock().expect("nobody panics with it").take(told);
                 }
             }
         });
-        Self { child, story }
-    }
-
-    /// What it has told so far.
-    #[must_use]
-    pub fn story(&self) -> Story {
-        self.story.lock().expect("nobody panics with it").clone()
+        Self { child, story, listener: Some(listener) }
     }
 
     /// kill -9; what it had told.
     pub fn kill(mut self) -> Story {
         self.child.kill().expect("killed");
-        self.child.wait().expect("reaped");
-        self.story()
+        self.ended()
     }
 
     /// Asks it to leave in order, and waits until it has.
     pub fn stop(mut self) -> Story {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("signalled");
+        self.ended()
+    }
+
+    /// Waits for its end; all that it has told.
+    fn ended(&mut self) -> Story {
         self.child.wait().expect("reaped");
-        self.story()
+        if let Some(listener) = self.listener.take() {
+            listener.join().expect("it does not panic");
+        }
+        self.story.lock().expect("nobody panics with it").clone()
     }
 
     /// Fails the test if it has ended by itself.
