@@ -42,7 +42,7 @@ const FENCED: Arg = arg(
     "Also brokers that are registered but not alive.",
 );
 
-const TOOL: &Parser = &Parser {
+pub(crate) const TOOL: &Parser = &Parser {
     name: "kafka-cluster",
     description: "The Kafka cluster tool.",
     args: &[],

@@ -7,7 +7,7 @@ mod added;
 mod alter;
 mod describe;
 mod entity;
-mod options;
+pub(crate) mod options;
 mod quotas;
 
 use std::ffi::OsString;

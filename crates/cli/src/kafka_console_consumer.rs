@@ -6,7 +6,7 @@
 
 mod formatter;
 mod group;
-mod options;
+pub(crate) mod options;
 mod reader;
 
 use std::ffi::OsString;

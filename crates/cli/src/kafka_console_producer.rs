@@ -4,7 +4,7 @@
 //! fails is logged and the tool goes on, so the exit code is 0 even then, as with Kafka's tool; a line
 //! that cannot be read as a record, or an unusable setting, gives 1.
 
-mod options;
+pub(crate) mod options;
 mod reader;
 
 use std::ffi::OsString;

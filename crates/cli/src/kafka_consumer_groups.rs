@@ -7,7 +7,7 @@ mod csv;
 mod delete;
 mod describe;
 mod list;
-mod options;
+pub(crate) mod options;
 mod regex_check;
 mod render;
 mod reset;

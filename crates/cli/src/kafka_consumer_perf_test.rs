@@ -25,7 +25,7 @@ use report::{Report, Totals};
 /// How long one look for records takes at most.
 const POLL: Duration = Duration::from_millis(100);
 
-const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: server to connect to", "REQUIRED: host:port, …"),
     value("command-config", "String: config file", "Properties of the consumer."),
     value("command-property", "String: prop=val", "A property, before those of the file."),

@@ -4,7 +4,7 @@
 
 mod form;
 mod index;
-mod options;
+pub(crate) mod options;
 mod records;
 mod segment;
 mod small;

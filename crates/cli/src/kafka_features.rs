@@ -26,7 +26,7 @@ const FEATURE: Arg = arg(&["--feature"], Kind::Text, "FEATURE", "feature=level; 
 const UNSAFE: Arg = arg(&["--unsafe"], Kind::Flag, "", "Even if metadata is lost by it.");
 const DRY_RUN: Arg = arg(&["--dry-run"], Kind::Flag, "", "Only say whether it could be done.");
 
-const PARSER: &Parser = &Parser {
+pub(crate) const PARSER: &Parser = &Parser {
     name: "kafka-features",
     description: "This tool shows and changes the levels of features.",
     args: &[

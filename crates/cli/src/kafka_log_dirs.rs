@@ -19,7 +19,7 @@ use crate::thrown::{self, Thrown};
 const CLIENT_ID: &str = "log-dirs-tool";
 const VERSION: i32 = 1;
 
-const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: The server(s)", "REQUIRED: where the cluster is."),
     value("broker-list", "String: Broker list", "Only these brokers, as in \"0,1,2\"."),
     value("command-config", "String: file", "Properties of the client."),

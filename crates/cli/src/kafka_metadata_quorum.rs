@@ -16,7 +16,7 @@ use crate::exceptions::Failure;
 use crate::properties::{Properties, client_options, read_file};
 use crate::session;
 
-const PARSER: &Parser = &Parser {
+pub(crate) const PARSER: &Parser = &Parser {
     name: "kafka-metadata-quorum",
     description: "This tool describes the controllers.",
     args: &[

@@ -2,7 +2,7 @@
 //!
 //! A record that fails is said on stderr and not counted; the exit code stays 0, as with Kafka's tool.
 
-mod options;
+pub(crate) mod options;
 mod stats;
 
 use std::ffi::OsString;

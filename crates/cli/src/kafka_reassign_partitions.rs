@@ -7,7 +7,7 @@ mod assignment;
 mod execute;
 mod generate;
 mod log_dirs;
-mod options;
+pub(crate) mod options;
 mod stop;
 mod throttles;
 mod verify;

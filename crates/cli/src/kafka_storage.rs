@@ -23,7 +23,7 @@ const RELEASE: Arg = arg(
 );
 const FEATURE: Arg = arg(&["--feature", "-f"], Kind::Text, "FEATURE", "feature=level");
 
-const PARSER: &Parser = &Parser {
+pub(crate) const PARSER: &Parser = &Parser {
     name: "kafka-storage",
     description: "This tool looks at the log directories of a node.",
     args: &[],

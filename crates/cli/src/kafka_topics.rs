@@ -5,7 +5,7 @@
 
 mod change;
 mod describe;
-mod options;
+pub(crate) mod options;
 mod select;
 
 pub(crate) use select::{IncludeList, is_internal};

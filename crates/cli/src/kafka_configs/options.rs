@@ -5,7 +5,7 @@ use std::net::ToSocketAddrs;
 use super::entity::{Entities, EntityType, TYPES};
 use crate::jopt::{Given, Opt, OptionError, flag, value};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("add-config", "String", "With --alter: key=value,…; [a,b] groups a value with commas."),
     value("add-config-file", "String", "With --alter: a properties file with configs to add."),
     flag("all", "With --describe: every config, not only those set on the entity itself."),

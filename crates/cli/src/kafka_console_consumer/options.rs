@@ -15,7 +15,7 @@ use crate::jopt::{self, Given, Opt, OptionError, flag, value};
 use crate::kafka_topics::IncludeList;
 use crate::properties::{Properties, client_options, config_error, number, read_file, read_pairs};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: server to connect to", "REQUIRED: host:port, ..."),
     value("command-config", "String: config file", "Properties of the consumer."),
     value("command-property", "String: consumer_prop", "key=value; may be repeated."),

@@ -12,7 +12,7 @@ use crate::exceptions::Failure;
 use crate::jopt::{self, Argument, Given, Opt, OptionError, flag, value};
 use crate::properties::{Properties, client_options, config_error, number, read_file, read_pairs};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("batch-size", "Integer: size", "Bytes of a batch. (default: 16384)"),
     value("bootstrap-server", "String: server to connect to", "REQUIRED: host:port, ..."),
     value("broker-list", "String: broker-list", "The old name of --bootstrap-server."),

@@ -4,7 +4,7 @@ use crate::console::complain;
 use crate::exceptions::Failure;
 use crate::jopt::{Given, Opt, flag, optional, value};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     flag("all-groups", "All groups of consumers."),
     flag("all-topics", "With --reset-offsets: all topics that the group has offsets of."),
     value("bootstrap-server", "String: server to connect to", "REQUIRED: host:port, ..."),

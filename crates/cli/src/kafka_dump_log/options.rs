@@ -9,7 +9,7 @@ const fn decoder(name: &'static str, help: &'static str) -> Opt {
     Opt { name, argument: Argument::Optional("String"), help }
 }
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     flag(
         "cluster-metadata-decoder",
         "Accepted; metadata of Apache Kafka's controllers is not read.",

@@ -6,7 +6,7 @@ use super::Filter;
 use crate::exceptions::Failure;
 use crate::jopt::{Given, Opt, OptionError, flag, value};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: server to connect to", "REQUIRED: host:port, ..."),
     value("command-config", "String: command config property file", "Properties of the client."),
     flag("consumer", "Only groups of consumers, those without members included."),

@@ -7,7 +7,7 @@ use crate::exceptions::Failure;
 use crate::jopt::{Given, Opt, OptionError, flag, value};
 use crate::thrown::Thrown;
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("admin.config", "String: config file", "DEPRECATED: use --command-config."),
     flag("all-topic-partitions", "Elect in all partitions."),
     value("bootstrap-server", "String: host:port", "REQUIRED: where the cluster is."),

@@ -69,7 +69,7 @@ const ARGS: &[Arg] = &[
         .in_group(0),
 ];
 
-pub(super) const PARSER: &Parser = &Parser {
+pub(crate) const PARSER: &Parser = &Parser {
     name: "kafka-producer-perf-test",
     description: "This tool measures how fast records are produced.",
     args: ARGS,

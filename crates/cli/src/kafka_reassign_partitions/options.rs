@@ -2,7 +2,7 @@
 
 use crate::jopt::{Given, Opt, flag, value};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     flag("additional", "With --execute: in addition to reassignments that are under way."),
     value("bootstrap-controller", "String: controller", "Not served; use --bootstrap-server."),
     value("bootstrap-server", "String: Server(s)", "Where the cluster is."),

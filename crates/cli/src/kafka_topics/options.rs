@@ -3,7 +3,7 @@
 use crate::exceptions::Failure;
 use crate::jopt::{Given, Opt, flag, value};
 
-pub(super) const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     flag("alter", "Alter the number of partitions and replica assignment of a topic."),
     flag("at-min-isr-partitions", "With --describe: only partitions at the minimum ISR."),
     value("bootstrap-server", "String: server to connect to", "REQUIRED: host:port, ..."),
