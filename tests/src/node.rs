@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::binary;
 
 /// A node's end is waited for at most this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One node: its folder, its ports, and its process while it runs.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// How often a condition is looked at.
 const POLL: Duration = Duration::from_millis(10);
 /// Long enough for a slow, busy machine; a failing test waits so long, a passing one never.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `look` returns `Ok`, at most [`PATIENCE`]; fails the test with what it said last.
 pub async fn until<T, E: Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, E>) -> T {

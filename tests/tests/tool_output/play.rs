@@ -19,7 +19,7 @@ const RECORDED_DIR: &str = "/var/lib/kafka";
 const RECORDED_PORTS: [&str; 6] = ["9092", "9093", "9094", "9192", "9193", "9194"];
 
 /// A tool that runs longer is killed, which is a difference.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Three nodes with both roles.
 pub(crate) struct Stage {

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A broker that answers by script.
 struct Broker {

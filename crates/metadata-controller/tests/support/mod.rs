@@ -28,7 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) type Client = proto::controller_client::ControllerClient<tonic::transport::Channel>;
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -22,7 +22,7 @@ use super::{CoordinatorError, GroupLag, Pending, Unavailable};
 use crate::partition::AppendOptions;
 
 /// Longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
