@@ -12,7 +12,12 @@ fn dir(path: &str, topics: &[&str]) -> LogDir {
         offset_lag: 0,
         is_future: false,
     };
-    LogDir { path: path.to_owned(), error: None, replicas: topics.iter().map(replica).collect() }
+    LogDir {
+        path: path.to_owned(),
+        error: None,
+        replicas: topics.iter().map(replica).collect(),
+        volume: None,
+    }
 }
 
 #[test]

@@ -44,6 +44,17 @@ pub struct LogDir {
     pub error: Option<ApiError>,
     /// The replicas in it, in the broker's order.
     pub replicas: Vec<LogDirReplica>,
+    /// The volume that it lies on, from brokers that tell (KIP-827).
+    pub volume: Option<Volume>,
+}
+
+/// The volume of a log directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume {
+    /// Its size.
+    pub total_bytes: i64,
+    /// What the broker may still fill of it.
+    pub usable_bytes: i64,
 }
 
 /// A replica in a log directory.
@@ -165,6 +176,10 @@ impl Admin {
                     })
                 })
                 .collect(),
+            volume: (result.total_bytes >= 0 && result.usable_bytes >= 0).then_some(Volume {
+                total_bytes: result.total_bytes,
+                usable_bytes: result.usable_bytes,
+            }),
         });
         Ok(dirs.collect())
     }
