@@ -26,15 +26,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 
 use ottla_config::HostPort;
+use ottla_metadata::Image;
 use ottla_protocol::ids::BrokerId;
 use ottla_rpc::{
     Connections, controller_server, quorum_server, serve_with_incoming, server_builder,
+    speaks_http2,
 };
 
 use committed::Committed;
@@ -55,6 +59,8 @@ const HANDOVER: Duration = Duration::from_millis(500);
 const GOODBYE: Duration = Duration::from_millis(500);
 /// When accepting fails for want of resources, it is tried again after this.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection has for its first byte: nodes and clients both speak first, and at once.
+const FIRST_BYTE: Duration = Duration::from_secs(10);
 
 /// Why a controller could not start, or had to stop. Each says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +196,19 @@ impl ControllerHandle {
         &self.addresses
     }
 
+    /// The committed metadata as this controller has applied it: now, and whenever there is more.
+    pub fn images(&self) -> impl Stream<Item = Arc<Image>> + Send + use<> {
+        let committed = Arc::clone(&self.node.committed);
+        WatchStream::new(committed.applied()).map(move |_| committed.image())
+    }
+
+    /// Tells, whenever it is asked, who is the active controller, as far as is known, and who are the
+    /// voters.
+    pub fn quorum(&self) -> impl Fn() -> (Option<BrokerId>, Vec<Voter>) + Send + Sync + use<> {
+        let node = Arc::clone(&self.node);
+        move || (node.leadership().leader, node.quorum.voters().to_vec())
+    }
+
     /// Completes when the controller cannot go on: the process must exit with the reason. Cancel safe.
     pub async fn failed(&self) -> Arc<ControllerError> {
         let mut failure = self.node.failure.subscribe();
@@ -251,7 +270,7 @@ fn spawn_all(
     let mut tasks = JoinSet::new();
     let (sender, connections) = Connections::channel(ACCEPTED);
     for listener in listeners {
-        tasks.spawn(accept(listener, sender.clone()));
+        tasks.spawn(accept(listener, sender.clone(), node.options.clients.clone()));
     }
     let router = server_builder()
         .add_service(quorum_server(QuorumService::new(Arc::clone(&node.quorum), node.stop.clone())))
@@ -281,18 +300,44 @@ fn spawn_all(
     (tasks, server)
 }
 
-async fn accept(listener: TcpListener, connections: mpsc::Sender<TcpStream>) {
+async fn accept(
+    listener: TcpListener,
+    nodes: mpsc::Sender<TcpStream>,
+    clients: Option<mpsc::Sender<TcpStream>>,
+) {
+    let mut begun = JoinSet::new();
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = begun.join_next() => continue,
+        };
+        match accepted {
             Ok((connection, _)) => {
-                if connections.send(connection).await.is_err() {
-                    return;
-                }
+                begun.spawn(hand_over(connection, nodes.clone(), clients.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Hands a connection over to those who understand it; one that nobody does is closed.
+async fn hand_over(
+    connection: TcpStream,
+    nodes: mpsc::Sender<TcpStream>,
+    clients: Option<mpsc::Sender<TcpStream>>,
+) {
+    let is_http2 = tokio::time::timeout(FIRST_BYTE, speaks_http2(&connection)).await;
+    let taker = match is_http2 {
+        Ok(Ok(Some(true))) => Some(nodes),
+        Ok(Ok(Some(false))) => clients,
+        // Closed, broken, or silent.
+        _ => None,
+    };
+    if let Some(taker) = taker {
+        // Refused only by one that has stopped.
+        let _ = taker.send(connection).await;
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ottla_config::{HostPort, NodeConfig, Voter};
 use ottla_metadata::Limits;
 use ottla_protocol::ids::{BrokerId, KafkaUuid};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 
 /// Where the quorum's data lives under `metadata.log.dir`.
 const DIRECTORY: &str = "__cluster_metadata";
@@ -24,6 +26,9 @@ pub struct ControllerOptions {
     /// Where the CONTROLLER listeners listen: on every address that a host resolves to; an empty host means
     /// every address of the machine.
     pub listen: Vec<HostPort>,
+    /// Takes the connections of the listeners that do not speak HTTP/2, as those of Kafka's clients;
+    /// without it they are closed.
+    pub clients: Option<mpsc::Sender<TcpStream>>,
     /// Where the quorum's data lives; created if missing. Nothing else may live there.
     pub dir: PathBuf,
     /// `broker.session.timeout.ms`: a broker that is silent for so long is fenced.
@@ -56,6 +61,7 @@ impl ControllerOptions {
             incarnation,
             voters,
             listen: Vec::new(),
+            clients: None,
             dir,
             session_timeout: Duration::from_millis(1500),
             election_timeout: Duration::from_millis(300),

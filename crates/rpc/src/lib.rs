@@ -14,7 +14,7 @@ pub use channel::{
 };
 pub use server::{
     Connections, controller_server, quorum_server, replication_server, serve_with_incoming,
-    server_builder,
+    server_builder, speaks_http2,
 };
 
 /// No message between controllers, or between a broker and a controller, may be larger: 16 MiB.

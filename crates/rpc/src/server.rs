@@ -18,6 +18,9 @@ use crate::{
     CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES, MAX_REPLICATION_MESSAGE_BYTES, STREAM_WINDOW_BYTES,
 };
 
+/// The first byte of an HTTP/2 connection: it opens with "PRI * HTTP/2". As the beginning of a Kafka
+/// frame's length it would mean more than a gigabyte, which is never allowed.
+const HTTP2_FIRST_BYTE: u8 = b'P';
 /// Connections of dead peers are dropped after this long without an answered ping (plus the timeout).
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,6 +59,17 @@ impl Stream for Connections {
             })
         })
     }
+}
+
+/// Whether a connection begins as HTTP/2 does, and so is a node's, or otherwise, and so is a client's;
+/// `None`: it was closed before its first byte. Waits for that, and leaves it in the socket.
+///
+/// # Errors
+/// Those of the connection.
+pub async fn speaks_http2(connection: &TcpStream) -> io::Result<Option<bool>> {
+    let mut first = [0];
+    let peeked = connection.peek(&mut first).await?;
+    Ok((peeked > 0).then_some(first[0] == HTTP2_FIRST_BYTE))
 }
 
 /// Serves `router` on the connections that come in, until `shutdown` completes and the calls under way
