@@ -8,6 +8,7 @@ pub mod fetch_response;
 pub mod frame;
 pub mod ids;
 pub mod record;
+pub mod scram;
 
 pub use error_code::ErrorCode;
 pub use fetch_response::encode_fetch_response;
