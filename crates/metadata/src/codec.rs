@@ -106,6 +106,12 @@ impl From<&Record> for proto::MetadataRecord {
                     broker_epoch,
                 })
             }
+            Record::FeatureLevel { feature, level } => {
+                Message::FeatureLevel(proto::FeatureLevelRecord {
+                    feature: feature.to_string(),
+                    level: (*level).into(),
+                })
+            }
         };
         Self { record: Some(message) }
     }
@@ -152,6 +158,11 @@ impl TryFrom<proto::MetadataRecord> for Record {
                 next_producer_id: message.next_producer_id,
                 broker_id: message.broker_id,
                 broker_epoch: message.broker_epoch,
+            },
+            Message::FeatureLevel(message) => Self::FeatureLevel {
+                feature: message.feature.into(),
+                level: i16::try_from(message.level)
+                    .map_err(|_| invalid("FeatureLevel", "level", message.level))?,
             },
         })
     }

@@ -125,7 +125,7 @@ impl Touched {
             Record::Config { resource, .. } => {
                 self.configs.insert(resource.clone());
             }
-            Record::ClusterId(_) | Record::ProducerIds { .. } => {}
+            Record::ClusterId(_) | Record::ProducerIds { .. } | Record::FeatureLevel { .. } => {}
         }
     }
 

@@ -12,6 +12,7 @@
 pub mod codec;
 pub mod delta;
 pub mod election;
+pub mod feature;
 pub mod image;
 pub mod placement;
 pub mod plan;

@@ -77,6 +77,8 @@ pub enum Proposal {
     ReassignPartitions(ReassignPartitions),
     /// UnregisterBroker.
     UnregisterBroker(BrokerId),
+    /// UpdateFeatures.
+    UpdateFeatures(UpdateFeatures),
 }
 
 /// The answer to the wish of the same name. Lists are in the order of the request's items.
@@ -100,6 +102,8 @@ pub enum Reply {
     ReassignPartitions(Vec<Outcome>),
     /// Whether it is gone.
     UnregisterBroker(Outcome),
+    /// Whether all levels are in force.
+    UpdateFeatures(Outcome),
 }
 
 /// The replicas of one partition, chosen by hand.
@@ -293,4 +297,35 @@ pub struct Reassign {
     pub partition: PartitionIndex,
     /// Where to, the preferred leader first; `None`: not at all, what is under way is cancelled.
     pub replicas: Option<Vec<BrokerId>>,
+}
+
+/// Which way a feature's level may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UpgradeType {
+    /// Up.
+    Upgrade,
+    /// Down, if no metadata is lost by it.
+    SafeDowngrade,
+    /// Down in any case.
+    UnsafeDowngrade,
+}
+
+/// Feature levels to set, all or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateFeatures {
+    /// The levels.
+    pub updates: Vec<FeatureUpdate>,
+    /// Check only.
+    pub validate_only: bool,
+}
+
+/// A feature level to set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureUpdate {
+    /// The feature.
+    pub feature: String,
+    /// The level.
+    pub level: i16,
+    /// Which way it may go.
+    pub upgrade_type: UpgradeType,
 }

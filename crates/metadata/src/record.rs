@@ -58,6 +58,13 @@ pub enum Record {
         /// Under which registration.
         broker_epoch: BrokerEpoch,
     },
+    /// A feature's level from here on.
+    FeatureLevel {
+        /// The feature.
+        feature: Arc<str>,
+        /// Its level.
+        level: i16,
+    },
 }
 
 /// Records that are committed, and replayed, all or none: one raft entry.

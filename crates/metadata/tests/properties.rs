@@ -10,8 +10,9 @@ use ottla_metadata::plan::brokers::{self, NEW_DATA_DIRECTORY, Registration};
 use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition,
-    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Proposal, Proposer, Reassign, ReassignPartitions, Reply, ResourceType,
+    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, FeatureUpdate, GrowTopic,
+    IsrMember, NewTopic, Proposal, Proposer, Reassign, ReassignPartitions, Reply, ResourceType,
+    UpdateFeatures, UpgradeType,
 };
 use ottla_metadata::{Batch, Delta, Endpoint, FenceCause, Image, Limits, Record};
 use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicIdPartition};
@@ -33,6 +34,7 @@ enum Step {
     Unregister(BrokerId),
     Balance,
     ProducerIds(BrokerId),
+    Feature { level: i16, upgrade_type: UpgradeType },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -65,6 +67,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => broker().prop_map(Step::Unregister),
         1 => Just(Step::Balance),
         1 => broker().prop_map(Step::ProducerIds),
+        1 => (0..2_i16, prop_oneof![Just(UpgradeType::Upgrade), Just(UpgradeType::SafeDowngrade)])
+            .prop_map(|(level, upgrade_type)| Step::Feature { level, upgrade_type }),
     ]
 }
 
@@ -213,6 +217,12 @@ fn records(image: &Image, limits: &Limits, seed: u128, step: &Step) -> Vec<Recor
         Step::Unregister(id) => Ok(propose(-1, &Proposal::UnregisterBroker(id))),
         Step::Balance => Ok(balance::preferred(image, limits, |_| true).records),
         Step::ProducerIds(id) => Ok(propose(id, &Proposal::AllocateProducerIds)),
+        Step::Feature { level, upgrade_type } => {
+            let feature = "group.version".to_owned();
+            let updates = vec![FeatureUpdate { feature, level, upgrade_type }];
+            let wish = UpdateFeatures { updates, validate_only: false };
+            Ok(propose(-1, &Proposal::UpdateFeatures(wish)))
+        }
     }
     .unwrap_or_default()
 }

@@ -22,6 +22,7 @@ pub use partition::Partition;
 pub use replay::Ignored;
 pub use topic::Topic;
 
+use crate::feature;
 use crate::record::ConfigResource;
 
 /// Keys and values of one resource.
@@ -40,6 +41,7 @@ pub struct Image {
     topic_ids: OrdMap<TopicName, TopicId>,
     configs: OrdMap<ConfigResource, Arc<ConfigMap>>,
     next_producer_id: i64,
+    feature_levels: OrdMap<Arc<str>, i16>,
 }
 
 impl Image {
@@ -135,6 +137,13 @@ impl Image {
     #[must_use]
     pub fn topic_config(&self, name: &TopicName) -> &ConfigMap {
         self.config(&ConfigResource::Topic(Arc::clone(name)))
+    }
+
+    /// The level of a feature that is in force; 0 of one that is not known.
+    #[must_use]
+    pub fn feature_level(&self, name: &str) -> i16 {
+        let unsaid = || feature::named(name).map_or(0, |feature| feature.unsaid);
+        self.feature_levels.get(name).copied().unwrap_or_else(unsaid)
     }
 
     /// The first producer id not yet given out.

@@ -94,6 +94,10 @@ impl Image {
                 self.next_producer_id = self.next_producer_id.max(*next_producer_id);
                 Ok(())
             }
+            Record::FeatureLevel { feature, level } => {
+                self.feature_levels.insert(Arc::clone(feature), *level);
+                Ok(())
+            }
         }
     }
 

@@ -30,6 +30,12 @@ impl Image {
                 configs.iter().map(|(key, value)| config_record(resource, key, value))
             }))
             .chain(producer_ids)
+            .chain(
+                self.feature_levels.iter().map(|(feature, &level)| Record::FeatureLevel {
+                    feature: feature.clone(),
+                    level,
+                }),
+            )
     }
 
     /// The image that a snapshot's records add up to, with the records that made no sense.

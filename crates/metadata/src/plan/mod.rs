@@ -7,6 +7,7 @@ pub mod balance;
 pub mod brokers;
 pub mod configs;
 pub mod elections;
+pub mod features;
 pub mod isr;
 pub mod producer_ids;
 pub mod reassignment;
@@ -24,6 +25,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use ottla_config::NodeConfig;
+use ottla_protocol::ids::BrokerId;
 
 use crate::image::Image;
 use crate::proposal::{Proposal, Proposer, Reply};
@@ -49,9 +51,11 @@ impl<R> Plan<R> {
     }
 }
 
-/// Defaults and bounds that the active controller was started with.
+/// What the active controller was started with: who it is, defaults and bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Its `node.id`.
+    pub controller_id: BrokerId,
     /// `num.partitions`.
     pub num_partitions: i32,
     /// `default.replication.factor`; `None`: min(3, live brokers).
@@ -67,6 +71,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            controller_id: 0,
             num_partitions: 1,
             default_replication_factor: None,
             delete_topic_enable: true,
@@ -81,6 +86,7 @@ impl Limits {
     #[must_use]
     pub fn of(config: &NodeConfig) -> Self {
         Self {
+            controller_id: config.node_id,
             num_partitions: config.num_partitions,
             default_replication_factor: config.default_replication_factor.map(i32::from),
             delete_topic_enable: config.delete_topic_enable,
@@ -132,6 +138,10 @@ pub fn propose(
         &Proposal::UnregisterBroker(id) => match brokers::unregister(image, limits, id) {
             Ok(plan) => plan.map(|()| Reply::UnregisterBroker(Ok(()))),
             Err(refusal) => Plan::nothing(Reply::UnregisterBroker(Err(refusal))),
+        },
+        Proposal::UpdateFeatures(request) => match features::update(image, limits, request) {
+            Ok(plan) => plan.map(|()| Reply::UpdateFeatures(Ok(()))),
+            Err(refusal) => Plan::nothing(Reply::UpdateFeatures(Err(refusal))),
         },
     }
 }

@@ -7,8 +7,9 @@ use ottla_metadata::plan::brokers::{self, Registration};
 use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Proposal, Proposer, Reassign, ReassignPartitions, Refusal, ResourceType,
+    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, FeatureUpdate, GrowTopic, IsrMember,
+    NewTopic, Proposal, Proposer, Reassign, ReassignPartitions, Refusal, ResourceType, UpdateFeatures,
+    UpgradeType,
 };
 use ottla_metadata::{Batch, Endpoint, FenceCause, Image, Limits, Partition, Record};
 use ottla_protocol::ids::{KafkaUuid, TopicIdPartition};
@@ -90,6 +91,7 @@ impl Cluster {
             "elect" => self.elect(&words, out),
             "reassign" => self.reassign(words, out),
             "unregister" => self.propose(&Proposal::UnregisterBroker(words.number(0)), out),
+            "features" => self.features(words, out),
             "balance" => {
                 let settled = words.named.get("settled").map(|text| ids(text, ','));
                 let is_settled = |id| settled.as_ref().is_none_or(|settled| settled.contains(&id));
@@ -101,6 +103,23 @@ impl Cluster {
             "show" => self.show(words.plain[0], out),
             other => panic!("what is '{other}'?"),
         }
+    }
+
+    fn features(&mut self, mut words: Words<'_>, out: &mut String) {
+        let upgrade_type = match words.named.remove("type") {
+            Some("safe") => UpgradeType::SafeDowngrade,
+            Some("unsafe") => UpgradeType::UnsafeDowngrade,
+            _ => UpgradeType::Upgrade,
+        };
+        let validate_only = words.flag("dry-run");
+        let update = |(feature, level): (&&str, &&str)| FeatureUpdate {
+            feature: (*feature).to_owned(),
+            level: level.parse().expect("a level"),
+            upgrade_type,
+        };
+        let updates = words.named.iter().map(update).collect();
+        let wish = UpdateFeatures { updates, validate_only };
+        self.propose(&Proposal::UpdateFeatures(wish), out);
     }
 
     fn register(&mut self, mut words: Words<'_>, out: &mut String) {

@@ -66,6 +66,11 @@ fn elections_on_request_and_balance() {
 }
 
 #[test]
+fn features_go_up_and_down_in_kafkas_words() {
+    check("features.txt");
+}
+
+#[test]
 fn partitions_move() {
     check("reassignment.txt");
 }

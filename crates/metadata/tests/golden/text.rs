@@ -40,6 +40,7 @@ pub(crate) fn record_text(before: &Image, after: &Image, record: &Record) -> Str
         Record::ProducerIds { next_producer_id, .. } => {
             format!("next producer id {next_producer_id}")
         }
+        Record::FeatureLevel { feature, level } => format!("feature {feature}={level}"),
     }
 }
 
@@ -118,7 +119,7 @@ pub(crate) fn reply_text(reply: &Reply) -> String {
         | Reply::AlterPartitions(list)
         | Reply::ElectLeaders(list)
         | Reply::ReassignPartitions(list) => outcomes(list),
-        Reply::UnregisterBroker(outcome) => outcomes(std::slice::from_ref(outcome)),
+        Reply::UnregisterBroker(outcome) | Reply::UpdateFeatures(outcome) => outcomes(std::slice::from_ref(outcome)),
         Reply::AllocateProducerIds(Ok(block)) => {
             format!("ok, {} from {}", block.count, block.first)
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, GrowTopic, IsrMember, NewTopic,
-    Proposal, Reassign, ReassignPartitions, ResourceType,
+    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, FeatureUpdate, GrowTopic,
+    IsrMember, NewTopic, Proposal, Reassign, ReassignPartitions, ResourceType, UpdateFeatures,
+    UpgradeType,
 };
 use ottla_metadata::proto as records;
 use ottla_protocol::ids::TopicIdPartition;
@@ -47,6 +48,10 @@ pub fn proposal_to_proto(proposal: &Proposal) -> Wire {
         &Proposal::UnregisterBroker(broker_id) => {
             Wire::UnregisterBroker(proto::UnregisterBroker { broker_id })
         }
+        Proposal::UpdateFeatures(request) => Wire::UpdateFeatures(proto::UpdateFeatures {
+            updates: request.updates.iter().map(feature_to_proto).collect(),
+            validate_only: request.validate_only,
+        }),
     }
 }
 
@@ -93,6 +98,14 @@ pub fn proposal_from_proto(proposal: Wire) -> Result<Proposal, InvalidField> {
             partitions: request.partitions.into_iter().map(reassign_from_proto).collect(),
         }),
         Wire::UnregisterBroker(request) => Proposal::UnregisterBroker(request.broker_id),
+        Wire::UpdateFeatures(request) => Proposal::UpdateFeatures(UpdateFeatures {
+            updates: request
+                .updates
+                .into_iter()
+                .map(feature_from_proto)
+                .collect::<Result<_, _>>()?,
+            validate_only: request.validate_only,
+        }),
     })
 }
 
@@ -307,4 +320,31 @@ fn reassign_from_proto(wish: proto::Reassign) -> Reassign {
         partition: wish.partition,
         replicas: wish.target.map(|target| target.broker_ids),
     }
+}
+
+fn feature_to_proto(update: &FeatureUpdate) -> proto::FeatureUpdate {
+    proto::FeatureUpdate {
+        feature: update.feature.clone(),
+        level: update.level.into(),
+        upgrade_type: match update.upgrade_type {
+            UpgradeType::Upgrade => proto::UpgradeType::Upgrade,
+            UpgradeType::SafeDowngrade => proto::UpgradeType::SafeDowngrade,
+            UpgradeType::UnsafeDowngrade => proto::UpgradeType::UnsafeDowngrade,
+        }
+        .into(),
+    }
+}
+
+fn feature_from_proto(update: proto::FeatureUpdate) -> Result<FeatureUpdate, InvalidField> {
+    let upgrade_type = match proto::UpgradeType::try_from(update.upgrade_type) {
+        Ok(proto::UpgradeType::Upgrade) => UpgradeType::Upgrade,
+        Ok(proto::UpgradeType::SafeDowngrade) => UpgradeType::SafeDowngrade,
+        Ok(proto::UpgradeType::UnsafeDowngrade) => UpgradeType::UnsafeDowngrade,
+        Err(_) => {
+            return Err(InvalidField::new("FeatureUpdate", "upgrade_type", update.upgrade_type));
+        }
+    };
+    let level = i16::try_from(update.level)
+        .map_err(|_| InvalidField::new("FeatureUpdate", "level", update.level))?;
+    Ok(FeatureUpdate { feature: update.feature, level, upgrade_type })
 }

@@ -53,6 +53,9 @@ pub fn reply_to_proto(reply: &Reply) -> Wire {
         Reply::UnregisterBroker(outcome) => {
             Wire::UnregisterBroker(results(std::slice::from_ref(outcome)))
         }
+        Reply::UpdateFeatures(outcome) => {
+            Wire::UpdateFeatures(results(std::slice::from_ref(outcome)))
+        }
     }
 }
 
@@ -89,10 +92,10 @@ pub fn reply_from_proto(reply: Wire) -> Result<Reply, InvalidField> {
         Wire::ElectLeaders(reply) => Reply::ElectLeaders(outcomes(reply.results)),
         Wire::ReassignPartitions(reply) => Reply::ReassignPartitions(outcomes(reply.results)),
         Wire::UnregisterBroker(reply) => {
-            let [outcome] = <[Outcome; 1]>::try_from(outcomes(reply.results)).map_err(|all| {
-                InvalidField::new("UnregisterBroker", "results", format!("{} of 1", all.len()))
-            })?;
-            Reply::UnregisterBroker(outcome)
+            Reply::UnregisterBroker(only_outcome("UnregisterBroker", reply)?)
+        }
+        Wire::UpdateFeatures(reply) => {
+            Reply::UpdateFeatures(only_outcome("UpdateFeatures", reply)?)
         }
     })
 }
@@ -101,6 +104,15 @@ fn results(outcomes: &[Outcome]) -> proto::ResultsReply {
     proto::ResultsReply {
         results: outcomes.iter().map(|outcome| refusal_to_proto(outcome.as_ref().err())).collect(),
     }
+}
+
+fn only_outcome(
+    message: &'static str,
+    reply: proto::ResultsReply,
+) -> Result<Outcome, InvalidField> {
+    let [outcome] = <[Outcome; 1]>::try_from(outcomes(reply.results))
+        .map_err(|all| InvalidField::new(message, "results", format!("{} of 1", all.len())))?;
+    Ok(outcome)
 }
 
 fn outcomes(results: Vec<proto::Refusal>) -> Vec<Outcome> {

@@ -4,8 +4,9 @@ use ottla_metadata::Endpoint;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{
     AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, CreatedTopic, ElectLeaders, ElectionType, GrowTopic, IsrMember,
-    NewTopic, ProducerIdBlock, Proposal, Reassign, ReassignPartitions, Reply, ResourceType,
+    CreatePartitions, CreateTopics, CreatedTopic, ElectLeaders, ElectionType, FeatureUpdate,
+    GrowTopic, IsrMember, NewTopic, ProducerIdBlock, Proposal, Reassign, ReassignPartitions, Reply,
+    ResourceType, UpdateFeatures, UpgradeType,
 };
 use ottla_protocol::ids::TopicIdPartition;
 
@@ -72,6 +73,16 @@ fn proposals_survive_the_wire() {
                 .collect(),
         }),
         Proposal::UnregisterBroker(3),
+        Proposal::UpdateFeatures(UpdateFeatures {
+            updates: [
+                UpgradeType::Upgrade,
+                UpgradeType::SafeDowngrade,
+                UpgradeType::UnsafeDowngrade,
+            ]
+            .map(|upgrade_type| FeatureUpdate { feature: "f".into(), level: 2, upgrade_type })
+            .into(),
+            validate_only: true,
+        }),
     ];
     for proposal in proposals {
         assert_eq!(proposal_from_proto(proposal_to_proto(&proposal)), Ok(proposal));
@@ -96,7 +107,9 @@ fn replies_survive_the_wire() {
         Reply::ElectLeaders(outcomes.clone()),
         Reply::ReassignPartitions(outcomes),
         Reply::UnregisterBroker(Ok(())),
-        Reply::UnregisterBroker(Err(refusal)),
+        Reply::UnregisterBroker(Err(refusal.clone())),
+        Reply::UpdateFeatures(Ok(())),
+        Reply::UpdateFeatures(Err(refusal)),
     ];
     for reply in replies {
         assert_eq!(reply_from_proto(reply_to_proto(&reply)), Ok(reply));
