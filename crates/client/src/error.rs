@@ -12,6 +12,9 @@ pub enum BootstrapError {
     /// Nothing is listed.
     #[error("No bootstrap urls given in bootstrap.servers")]
     Empty,
+    /// None of the hosts has an address.
+    #[error("No resolvable bootstrap urls given in bootstrap.servers")]
+    Unresolvable,
 }
 
 /// A refusal by the broker: Kafka's code, and the broker's words if it sent any.

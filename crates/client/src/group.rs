@@ -29,6 +29,7 @@ use crate::client::Client;
 use crate::consumer::{ConsumerOptions, Fetched, Fetcher, StartAt};
 use crate::coordinator::CommittedOffset;
 use crate::error::{ApiError, ClientError};
+pub use assignor::Assignor;
 use membership::{Event, Member, Shared};
 pub use options::{GroupOptions, GroupProtocol, Matches, Topics};
 

@@ -31,9 +31,9 @@ pub use client::{Client, Target};
 pub use consumer::{Consumer, ConsumerOptions, Fetched, IsolationLevel, StartAt};
 pub use coordinator::{CommittedOffset, GroupOffsets};
 pub use error::{ApiError, BootstrapError, ClientError};
-pub use group::{GroupConsumer, GroupOptions, GroupProtocol, Matches, Topics};
+pub use group::{Assignor, GroupConsumer, GroupOptions, GroupProtocol, Matches, Topics};
 pub use metadata::{Metadata, Node, PartitionInfo, TopicInfo};
-pub use options::{ClientOptions, HostPort, parse_bootstrap};
+pub use options::{ClientOptions, HostPort, parse_bootstrap, unresolved};
 pub use partitioner::{murmur2, partition_for_key};
 pub use producer::{
     Acknowledged, Acks, Delivery, ProduceError, Producer, ProducerOptions, ProducerRecord,

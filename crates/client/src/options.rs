@@ -101,6 +101,18 @@ pub fn parse_bootstrap(servers: &str) -> Result<Vec<HostPort>, BootstrapError> {
     if entries.is_empty() { Err(BootstrapError::Empty) } else { Ok(entries) }
 }
 
+/// Those of the servers whose host cannot be resolved at present.
+pub async fn unresolved(servers: &[HostPort]) -> Vec<&HostPort> {
+    let mut unresolved = Vec::new();
+    for server in servers {
+        let addresses = tokio::net::lookup_host((server.host.as_str(), server.port)).await;
+        if !addresses.is_ok_and(|mut addresses| addresses.next().is_some()) {
+            unresolved.push(server);
+        }
+    }
+    unresolved
+}
+
 #[cfg(test)]
 #[path = "options/tests.rs"]
 mod tests;

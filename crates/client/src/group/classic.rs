@@ -1,5 +1,7 @@
 //! Membership by the classic protocol: join, let the leader assign, keep the session, join again when
-//! the group changes. Everything is given up before each join.
+//! the group changes. Everything is given up before each join, unless all assignors are cooperative: then
+//! members join with what they own, give up what the leader has taken from them, and join once more so
+//! that others get it (KIP-429).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -16,7 +18,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, StrBytes};
 use tokio::sync::oneshot;
 
-use super::assignor::{RANGE, Subscriber, range};
+use super::assignor::{Assignor, Subscriber};
 use super::membership::{Event, Member, partition_counts, passes};
 use super::protocol::{
     Subscription, decode_assignment, decode_subscription, encode_assignment, encode_subscription,
@@ -33,11 +35,15 @@ pub(super) struct Classic {
     pub(super) member: Member,
     member_id: String,
     owned: BTreeSet<TopicPartition>,
+    /// The last generation that this member was given something in; -1: none.
+    generation: i32,
+    cooperative: bool,
 }
 
 /// A generation that was joined.
 struct Joined {
     generation: i32,
+    assignor: Assignor,
     /// The topics that were subscribed to.
     topics: BTreeSet<TopicName>,
     /// The leader's: what it shall assign.
@@ -87,7 +93,15 @@ fn text(value: &str) -> StrBytes {
 
 impl Classic {
     pub(super) fn new(member: Member) -> Self {
-        Self { member, member_id: String::new(), owned: BTreeSet::new() }
+        let assignors = &member.shared.options.assignors;
+        let cooperative = assignors.iter().all(|assignor| assignor.is_cooperative());
+        Self {
+            member,
+            member_id: String::new(),
+            owned: BTreeSet::new(),
+            generation: -1,
+            cooperative,
+        }
     }
 
     fn group_id(&self) -> messages::GroupId {
@@ -117,8 +131,18 @@ impl Classic {
             epoch: generation,
             instance_id: self.member.shared.options.instance_id.clone(),
         });
-        self.owned.clone_from(&assignment);
-        self.member.tell(Event::Assigned(assignment));
+        self.generation = generation;
+        let taken: BTreeSet<_> = self.owned.difference(&assignment).cloned().collect();
+        let rejoin = !taken.is_empty();
+        if rejoin && !self.give_up(taken).await? {
+            return Ok(());
+        }
+        let added = assignment.difference(&self.owned).cloned().collect();
+        self.owned = assignment;
+        self.member.tell(Event::Assigned(added));
+        if rejoin {
+            return Ok(());
+        }
 
         let reason = async {
             tokio::select! {
@@ -133,20 +157,31 @@ impl Classic {
                 self.member.shared.polled().await;
             }
             Beat::Lost => self.lost(),
+            Beat::Done(false) | Beat::Rebalance if self.cooperative => {}
             Beat::Done(false) | Beat::Rebalance => {
-                let (done, given_up) = oneshot::channel();
-                self.member.tell(Event::Revoked(std::mem::take(&mut self.owned), done));
-                if let Beat::Lost = self.beat_while(generation, given_up, true).await? {
-                    self.lost();
-                }
+                let all = std::mem::take(&mut self.owned);
+                self.give_up(all).await?;
             }
         }
         Ok(())
     }
 
+    /// Has the consumer give up partitions, and keeps the session meanwhile; returns whether the group
+    /// still knows this member.
+    async fn give_up(&mut self, partitions: BTreeSet<TopicPartition>) -> Result<bool, ClientError> {
+        let (done, given_up) = oneshot::channel();
+        self.member.tell(Event::Revoked(partitions, done));
+        let lost = matches!(self.beat_while(self.generation, given_up, true).await?, Beat::Lost);
+        if lost {
+            self.lost();
+        }
+        Ok(!lost)
+    }
+
     fn lost(&mut self) {
         self.member_id.clear();
         self.owned.clear();
+        self.generation = -1;
         self.member.lost();
     }
 
@@ -196,7 +231,7 @@ impl Classic {
             }
             let error = self.member.shared.coordinator.judge(error);
             match judge(&error) {
-                Refusal::Lost => self.member_id.clear(),
+                Refusal::Lost => self.lost(),
                 Refusal::Later | Refusal::Rejoin => {}
                 Refusal::Lasting => return Err(error.into()),
             }
@@ -212,20 +247,24 @@ impl Classic {
         let milliseconds = |ms: u64| i32::try_from(ms).unwrap_or(i32::MAX);
         let metadata = encode_subscription(&Subscription {
             topics: topics.clone(),
-            owned: BTreeSet::new(),
+            owned: self.owned.clone(),
+            generation: self.generation,
             rack: options.rack.clone(),
         })
         .map_err(unencodable)?;
-        let protocol = JoinGroupRequestProtocol::default()
-            .with_name(StrBytes::from_static_str(RANGE))
-            .with_metadata(metadata);
+        let protocol = |assignor: &Assignor| {
+            JoinGroupRequestProtocol::default()
+                .with_name(StrBytes::from_static_str(assignor.name()))
+                .with_metadata(metadata.clone())
+        };
+        let protocols: Vec<_> = options.assignors.iter().map(protocol).collect();
         let build = |version: i16| {
             let request = JoinGroupRequest::default()
                 .with_group_id(self.group_id())
                 .with_session_timeout_ms(milliseconds(options.session_timeout_ms))
                 .with_member_id(text(&self.member_id))
                 .with_protocol_type(StrBytes::from_static_str(CONSUMER))
-                .with_protocols(vec![protocol.clone()]);
+                .with_protocols(protocols.clone());
             let request = if version >= 1 {
                 request.with_rebalance_timeout_ms(milliseconds(options.max_poll_interval_ms))
             } else {
@@ -243,16 +282,23 @@ impl Classic {
         topics: BTreeSet<TopicName>,
         response: &JoinGroupResponse,
     ) -> Result<Joined, ClientError> {
+        let name = response.protocol_name.as_deref().unwrap_or_default();
+        let assignor = Assignor::by_name(name)
+            .ok_or_else(|| ApiError::of(ErrorCode::InconsistentGroupProtocol))?;
         let leads = response.leader == response.member_id;
         let lead = if leads && !response.skip_assignment {
-            Some(self.lead(response).await?)
+            Some(self.lead(response, assignor).await?)
         } else {
             None
         };
-        Ok(Joined { generation: response.generation_id, topics, lead })
+        Ok(Joined { generation: response.generation_id, assignor, topics, lead })
     }
 
-    async fn lead(&self, response: &JoinGroupResponse) -> Result<Lead, ClientError> {
+    async fn lead(
+        &self,
+        response: &JoinGroupResponse,
+        assignor: Assignor,
+    ) -> Result<Lead, ClientError> {
         let mut subscribers = Vec::with_capacity(response.members.len());
         for member in &response.members {
             let subscription = decode_subscription(&member.metadata).map_err(unencodable)?;
@@ -260,6 +306,8 @@ impl Classic {
                 member_id: member.member_id.to_string(),
                 instance_id: member.group_instance_id.as_ref().map(ToString::to_string),
                 topics: subscription.topics,
+                owned: subscription.owned,
+                generation: subscription.generation,
             });
         }
         let client = &self.member.client;
@@ -276,7 +324,7 @@ impl Classic {
             }
         }
         let partition_counts = partition_counts(&client.metadata(), &topics, &BTreeMap::new());
-        let assignments = range(&subscribers, &partition_counts);
+        let assignments = assignor.divide(&subscribers, &partition_counts);
         Ok(Lead { partition_counts, assignments })
     }
 
@@ -307,7 +355,7 @@ impl Classic {
             if version >= 5 {
                 request
                     .with_protocol_type(Some(StrBytes::from_static_str(CONSUMER)))
-                    .with_protocol_name(Some(StrBytes::from_static_str(RANGE)))
+                    .with_protocol_name(Some(StrBytes::from_static_str(joined.assignor.name())))
             } else {
                 request
             }
@@ -325,7 +373,7 @@ impl Classic {
         let error = self.member.shared.coordinator.judge(error);
         match judge(&error) {
             Refusal::Lasting => return Err(error.into()),
-            Refusal::Lost => self.member_id.clear(),
+            Refusal::Lost => self.lost(),
             Refusal::Later | Refusal::Rejoin => {}
         }
         self.member.pause(1).await;

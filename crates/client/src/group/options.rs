@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use ottla_protocol::ids::TopicName;
 
+use super::Assignor;
 use crate::metadata::Metadata;
 
 /// `group.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GroupProtocol {
-    /// The members divide the partitions among themselves (`range`).
+    /// The members divide the partitions among themselves.
     #[default]
     Classic,
     /// The coordinator divides them (KIP-848).
@@ -34,6 +35,9 @@ pub struct GroupOptions {
     pub max_poll_interval_ms: u64,
     /// `auto.commit.interval.ms`; `None` stands for `enable.auto.commit=false`.
     pub auto_commit_interval_ms: Option<u64>,
+    /// `partition.assignment.strategy`, of the classic protocol: the first that all members know divides.
+    /// If all of them are cooperative, this member keeps what it owns while the group rebalances.
+    pub assignors: Vec<Assignor>,
     /// `group.remote.assignor`, of the new protocol; `None` leaves it to the coordinator.
     pub remote_assignor: Option<String>,
     /// `client.rack`.
@@ -54,6 +58,7 @@ impl GroupOptions {
             heartbeat_interval_ms: 3_000,
             max_poll_interval_ms: 300_000,
             auto_commit_interval_ms: Some(5_000),
+            assignors: vec![Assignor::Range, Assignor::CooperativeSticky],
             remote_assignor: None,
             rack: None,
             auto_create_topics: true,

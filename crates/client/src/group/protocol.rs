@@ -16,6 +16,8 @@ use ottla_protocol::{Encodable, Message, StrBytes};
 pub(crate) struct Subscription {
     pub(crate) topics: BTreeSet<TopicName>,
     pub(crate) owned: BTreeSet<TopicPartition>,
+    /// The generation that it was given that in; -1: unknown.
+    pub(crate) generation: i32,
     pub(crate) rack: Option<String>,
 }
 
@@ -52,7 +54,7 @@ pub(crate) fn encode_subscription(subscription: &Subscription) -> Result<Bytes, 
         .with_topics(topics.collect())
         .with_user_data(None)
         .with_owned_partitions(owned.collect())
-        .with_generation_id(-1)
+        .with_generation_id(subscription.generation)
         .with_rack_id(subscription.rack.as_ref().map(|rack| StrBytes::from_string(rack.clone())));
     encode("subscription", &message)
 }
@@ -61,7 +63,7 @@ pub(crate) fn encode_subscription(subscription: &Subscription) -> Result<Bytes, 
 pub(crate) fn decode_subscription(bytes: &Bytes) -> Result<Subscription, Unreadable> {
     let mut reader = Reader::new("subscription", bytes);
     let version = reader.version()?;
-    let mut subscription = Subscription::default();
+    let mut subscription = Subscription { generation: -1, ..Subscription::default() };
     for _ in 0..reader.count(2)? {
         subscription.topics.insert(reader.text()?.into());
     }
@@ -70,7 +72,7 @@ pub(crate) fn decode_subscription(bytes: &Bytes) -> Result<Subscription, Unreada
         subscription.owned = reader.partitions()?;
     }
     if version >= 2 {
-        reader.int()?;
+        subscription.generation = reader.int()?;
     }
     if version >= 3 {
         subscription.rack = reader.nullable_text()?.map(str::to_owned);

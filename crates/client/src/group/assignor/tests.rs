@@ -1,53 +1,32 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ottla_protocol::ids::TopicName;
+use ottla_protocol::ids::TopicPartition;
 
-use super::{Subscriber, range};
+use super::{Assignor, Subscriber};
 
-fn subscriber(id: &str, instance: Option<&str>, topics: &[&str]) -> Subscriber {
-    Subscriber {
-        member_id: id.to_owned(),
-        instance_id: instance.map(str::to_owned),
-        topics: topics.iter().map(|topic| TopicName::from(*topic)).collect(),
+#[test]
+fn names_are_kafkas() {
+    for assignor in [Assignor::Range, Assignor::CooperativeSticky] {
+        assert_eq!(Assignor::by_name(assignor.name()), Some(assignor));
     }
+    assert_eq!(Assignor::by_name("sticky"), None);
 }
 
-fn divided(subscribers: &[Subscriber], counts: &[(&str, usize)]) -> Vec<(String, String)> {
-    let counts: BTreeMap<TopicName, usize> =
-        counts.iter().map(|(topic, count)| (TopicName::from(*topic), *count)).collect();
-    let text = |partitions: std::collections::BTreeSet<_>| {
-        partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+#[test]
+fn what_moves_belongs_to_nobody_until_it_is_given_up() {
+    let member = |id: &str, owned: &[i32]| Subscriber {
+        member_id: id.to_owned(),
+        topics: BTreeSet::from(["t".into()]),
+        owned: owned.iter().map(|&partition| TopicPartition::new("t", partition)).collect(),
+        generation: 1,
+        ..Subscriber::default()
     };
-    range(subscribers, &counts).into_iter().map(|(id, places)| (id, text(places))).collect()
-}
-
-#[test]
-fn each_topic_is_divided_into_runs() {
-    let both = [subscriber("m2", None, &["a", "b"]), subscriber("m1", None, &["a", "b"])];
-    assert_eq!(
-        divided(&both, &[("a", 3), ("b", 2)]),
-        [("m1".into(), "a-0 a-1 b-0".into()), ("m2".into(), "a-2 b-1".into())]
-    );
-}
-
-#[test]
-fn only_subscribers_of_a_topic_get_its_partitions() {
-    let members = [subscriber("m1", None, &["a"]), subscriber("m2", None, &["b", "gone"])];
-    assert_eq!(
-        divided(&members, &[("a", 2), ("b", 1)]),
-        [("m1".into(), "a-0 a-1".into()), ("m2".into(), "b-0".into())]
-    );
-}
-
-#[test]
-fn members_beyond_the_partitions_get_nothing_and_static_ones_come_first() {
-    let members = [
-        subscriber("m1", None, &["a"]),
-        subscriber("m3", Some("i1"), &["a"]),
-        subscriber("m2", Some("i2"), &["a"]),
-    ];
-    assert_eq!(
-        divided(&members, &[("a", 2)]),
-        [("m1".into(), "".into()), ("m2".into(), "a-1".into()), ("m3".into(), "a-0".into())]
-    );
+    let counts = BTreeMap::from([("t".into(), 4)]);
+    let divide = |members: &[Subscriber]| -> Vec<usize> {
+        let division = Assignor::CooperativeSticky.divide(members, &counts);
+        division.values().map(BTreeSet::len).collect()
+    };
+    // One has everything and shall keep two; the new one gets its two in the next rebalance.
+    assert_eq!(divide(&[member("a", &[0, 1, 2, 3]), member("b", &[])]), [2, 0]);
+    assert_eq!(divide(&[member("a", &[0, 1]), member("b", &[])]), [2, 2]);
 }

@@ -18,7 +18,7 @@ fn subscriptions_of_others_are_read() {
         read.owned.into_iter().collect::<Vec<_>>(),
         [TopicPartition::new("t", 0), TopicPartition::new("t", 1)]
     );
-    assert_eq!(read.rack.as_deref(), Some("r"));
+    assert_eq!((read.generation, read.rack.as_deref()), (7, Some("r")));
     let oldest = Bytes::from_static(b"\0\0\0\0\0\x01\0\x01t\0\0\0\x02xy");
     assert_eq!(decode_subscription(&oldest).unwrap().topics.len(), 1);
     let newer = [b"\0\x09", &SUBSCRIPTION[2..], b"appended later"].concat();
@@ -30,6 +30,7 @@ fn what_is_written_is_read_again() {
     let subscription = Subscription {
         topics: ["a".into(), "b".into()].into(),
         owned: [TopicPartition::new("a", 3)].into(),
+        generation: 5,
         rack: None,
     };
     let bytes = encode_subscription(&subscription).unwrap();
