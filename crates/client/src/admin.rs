@@ -18,10 +18,10 @@ use std::time::Duration;
 use ottla_protocol::StrBytes;
 use ottla_protocol::messages;
 
+pub use ottla_protocol::ConfigSource;
+
 pub use cluster::{Cluster, ClusterNode, ElectionType, Quorum, QuorumEndpoint, QuorumReplica};
-pub use configs::{
-    AlterOperation, ConfigEntry, ConfigResource, ConfigSource, ConfigSynonym, ResourceType,
-};
+pub use configs::{AlterOperation, ConfigEntry, ConfigResource, ConfigSynonym, ResourceType};
 pub use features::{Feature, Features, UpgradeType};
 pub use groups::{GroupDescription, GroupListing, GroupMember, GroupState, GroupType};
 pub(crate) use offsets::list_offsets_at;

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use ottla_protocol::ConfigSource;
+
 use crate::keys::{self, Dynamic, Key, Kind, Scope};
-use crate::layers::{ConfigSource, Layers, Synonym};
+use crate::layers::{Layers, Synonym};
 use crate::topic::default_min_insync_replicas;
 
 /// One setting as DescribeConfigs shows it.

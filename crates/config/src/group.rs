@@ -1,13 +1,10 @@
 //! A group's settings as they are in force.
 
-use std::collections::BTreeMap;
-
 use crate::keys;
 use crate::layers::Layers;
 use crate::rules::group_bounds;
 
-/// The settings of one group, after its own overrides, the cluster's dynamic defaults, the node's file
-/// and the defaults; never outside what the brokers allow.
+/// The settings of one group, as the layers add up; never outside what the brokers allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupConfig {
     /// `consumer.assignment.interval.ms`: the least time between two assignments.
@@ -19,24 +16,7 @@ pub struct GroupConfig {
 }
 
 impl GroupConfig {
-    /// The settings in force. `overrides` are the group's own, `cluster_defaults` the brokers' dynamic
-    /// defaults, `broker_static` what the node's file and environment set
-    /// ([`crate::NodeConfig::static_values`]).
-    #[must_use]
-    pub fn effective(
-        overrides: &BTreeMap<String, String>,
-        cluster_defaults: &BTreeMap<String, String>,
-        broker_static: &BTreeMap<String, String>,
-    ) -> Self {
-        Self::of(&Layers {
-            own: Some(overrides),
-            broker: None,
-            cluster: Some(cluster_defaults),
-            file: Some(broker_static),
-        })
-    }
-
-    /// The settings in force by the given layers.
+    /// The settings in force.
     #[must_use]
     pub fn of(layers: &Layers<'_>) -> Self {
         let bounded = |name| {

@@ -3,53 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use ottla_protocol::ConfigSource;
+
 use crate::keys::{self, Key, Scope, Unit};
 use crate::value;
-
-/// Which layer a value comes from, with Kafka's numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(i8)]
-pub enum ConfigSource {
-    /// Set for this topic.
-    DynamicTopic = 1,
-    /// Set for this broker while it ran.
-    DynamicBroker = 2,
-    /// Set for all brokers while they ran.
-    DynamicDefaultBroker = 3,
-    /// From the node's file or environment.
-    StaticBroker = 4,
-    /// Nobody set it.
-    Default = 5,
-    /// The level of one of a broker's loggers.
-    DynamicBrokerLogger = 6,
-    /// Set for this subscription to clients' metrics.
-    DynamicClientMetrics = 7,
-    /// Set for this group.
-    DynamicGroup = 8,
-}
-
-impl ConfigSource {
-    /// The number on the wire.
-    #[must_use]
-    pub const fn code(self) -> i8 {
-        self as i8
-    }
-
-    /// Kafka's name for it, as its tools print it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
-            Self::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
-            Self::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
-            Self::StaticBroker => "STATIC_BROKER_CONFIG",
-            Self::Default => "DEFAULT_CONFIG",
-            Self::DynamicBrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
-            Self::DynamicClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
-            Self::DynamicGroup => "DYNAMIC_GROUP_CONFIG",
-        }
-    }
-}
 
 /// One place where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Every configuration key once: name, type, default, bounds, scope, what changing it means.
 //!
-//! [`keys`] is THE table. The parser of a node's settings ([`NodeConfig::resolve`]), the typed view of
-//! a topic ([`TopicConfig`]) and of a group ([`GroupConfig`]), validation, DescribeConfigs ([`describe`]) and docs/configuration.md
-//! ([`docs`]) all derive from it. Pure: texts come in, values go out; reading files and the
-//! environment is the caller's.
+//! [`keys`] is THE table. The parser of a node's settings ([`NodeConfig::resolve`]), the typed views of
+//! a topic ([`TopicConfig`]) and of a group ([`GroupConfig`]), validation, DescribeConfigs
+//! ([`describe`]) and docs/configuration.md ([`docs`]) all derive from it. Pure: texts come in, values
+//! go out; reading files and the environment is the caller's.
 
 pub mod address;
 pub mod describe;
@@ -21,10 +21,12 @@ mod rules;
 mod topic;
 mod value;
 
+pub use ottla_protocol::ConfigSource;
+
 pub use address::{HostPort, Listener, SecurityProtocol, Voter};
 pub use dynamic::DynamicNodeConfig;
 pub use group::GroupConfig;
-pub use layers::{ConfigSource, Layers, Synonym};
+pub use layers::{Layers, Synonym};
 pub use node::{ConfigError, NodeConfig, Notice, Roles};
 pub use properties::{Properties, PropertiesError};
 pub use rules::{

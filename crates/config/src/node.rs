@@ -140,8 +140,7 @@ pub struct NodeConfig {
     /// `offsets.retention.check.interval.ms`.
     pub offsets_retention_check_interval_ms: i64,
 
-    /// Every key that the file or the environment set, for DescribeConfigs and for
-    /// [`crate::TopicConfig::effective`].
+    /// Every key that the file or the environment set: the layer [`crate::Layers::file`].
     pub static_values: BTreeMap<String, String>,
 }
 

@@ -1,7 +1,5 @@
 //! A topic's settings as they are in force.
 
-use std::collections::BTreeMap;
-
 use crate::layers::Layers;
 
 /// What happens to old records (`cleanup.policy`); neither flag means that they are kept for ever.
@@ -22,8 +20,8 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// The settings of one topic that its partitions act on, after its own overrides, the cluster's dynamic defaults, the node's
-/// file and the defaults. Milliseconds and bytes throughout; -1 means "no limit" where Kafka says so.
+/// The settings of one topic that its partitions act on, as the layers add up. Milliseconds and bytes
+/// throughout; -1 means "no limit" where Kafka says so.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicConfig {
     /// `cleanup.policy`.
@@ -74,25 +72,8 @@ pub fn default_min_insync_replicas(replication_factor: usize) -> i32 {
 }
 
 impl TopicConfig {
-    /// The settings in force. `overrides` are the topic's own, `cluster_defaults` the brokers' dynamic
-    /// defaults, `broker_static` what the node's file and environment set
-    /// ([`crate::NodeConfig::static_values`]). Values that do not parse (they were checked when they
-    /// were set) count as absent.
-    #[must_use]
-    pub fn effective(
-        overrides: &BTreeMap<String, String>,
-        cluster_defaults: &BTreeMap<String, String>,
-        broker_static: &BTreeMap<String, String>,
-    ) -> Self {
-        Self::of(&Layers {
-            own: Some(overrides),
-            broker: None,
-            cluster: Some(cluster_defaults),
-            file: Some(broker_static),
-        })
-    }
-
-    /// The settings in force by the given layers.
+    /// The settings in force. Values that do not parse (they were checked when they were set) count as
+    /// absent.
     #[must_use]
     pub fn of(layers: &Layers<'_>) -> Self {
         let long = |name| layers.long(name);

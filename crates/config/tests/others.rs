@@ -113,7 +113,6 @@ fn a_brokers_own_setting_goes_before_the_clusters() {
 
 #[test]
 fn a_groups_settings_stay_within_what_its_brokers_allow() {
-    let none = Settings::new();
     let sentence = |name: &str, value: &str| {
         validate_group_configs(&settings(&[(name, value)]), &Layers::default())
             .map_or_else(|e| e.to_string(), |()| String::new())
@@ -139,12 +138,12 @@ fn a_groups_settings_stay_within_what_its_brokers_allow() {
 
     let file = settings(&[("group.consumer.session.timeout.ms", "46000")]);
     let own = settings(&[("consumer.heartbeat.interval.ms", "6000")]);
-    let config = GroupConfig::effective(&own, &none, &file);
+    let layers = Layers { own: Some(&own), file: Some(&file), ..Layers::default() };
+    let config = GroupConfig::of(&layers);
     assert_eq!(config.consumer_session_timeout_ms, 46_000);
     assert_eq!(config.consumer_heartbeat_interval_ms, 6_000);
     assert_eq!(config.consumer_assignment_interval_ms, 1_000);
 
-    let layers = Layers { own: Some(&own), file: Some(&file), ..Layers::default() };
     let described = describe_group(&layers);
     assert_eq!(described.len(), 17);
     let session = described.iter().find(|c| c.name == "consumer.session.timeout.ms");

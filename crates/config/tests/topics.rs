@@ -35,15 +35,20 @@ fn defaults_are_ottlas() {
     assert_eq!(config.min_insync_replicas, None);
 }
 
+fn config(own: &Settings, cluster: &Settings, file: &Settings) -> TopicConfig {
+    let (own, cluster, file) = (Some(own), Some(cluster), Some(file));
+    TopicConfig::of(&Layers { own, broker: None, cluster, file })
+}
+
 #[test]
 fn min_insync_replicas_is_the_majority_from_three_on() {
     let computed: Vec<i32> = (1..=5).map(default_min_insync_replicas).collect();
     assert_eq!(computed, [1, 1, 2, 3, 3]);
     let none = Settings::new();
     let three = settings(&[("min.insync.replicas", "3")]);
-    assert_eq!(TopicConfig::effective(&three, &none, &none).min_isr(2), 3);
-    assert_eq!(TopicConfig::effective(&none, &three, &none).min_isr(1), 3);
-    assert_eq!(TopicConfig::effective(&none, &none, &none).min_isr(3), 2);
+    assert_eq!(config(&three, &none, &none).min_isr(2), 3);
+    assert_eq!(config(&none, &three, &none).min_isr(1), 3);
+    assert_eq!(config(&none, &none, &none).min_isr(3), 2);
 }
 
 #[test]
@@ -52,18 +57,18 @@ fn the_nearest_layer_wins_under_its_own_name() {
     let cluster = settings(&[("log.retention.ms", "2"), ("flush.messages", "9")]);
     let file = settings(&[("log.retention.ms", "3"), ("log.flush.interval.messages", "100")]);
     let none = Settings::new();
-    let retention = |t, c, f| TopicConfig::effective(t, c, f).retention_ms;
+    let retention = |t, c, f| config(t, c, f).retention_ms;
     assert_eq!(retention(&topic, &cluster, &file), 1);
     assert_eq!(retention(&none, &cluster, &file), 2);
     assert_eq!(retention(&none, &none, &file), 3);
     // A topic's name counts for nothing among the brokers' settings.
-    assert_eq!(TopicConfig::effective(&none, &cluster, &file).flush_messages, 100);
+    assert_eq!(config(&none, &cluster, &file).flush_messages, 100);
 }
 
 #[test]
 fn hours_and_minutes_become_milliseconds() {
     let none = Settings::new();
-    let with = |pairs: &[(&str, &str)]| TopicConfig::effective(&none, &none, &settings(pairs));
+    let with = |pairs: &[(&str, &str)]| config(&none, &none, &settings(pairs));
     assert_eq!(with(&[("log.retention.hours", "2")]).retention_ms, 7_200_000);
     let both = [("log.retention.hours", "2"), ("log.retention.minutes", "5")];
     assert_eq!(with(&both).retention_ms, 300_000);
@@ -76,7 +81,7 @@ fn an_empty_cleanup_policy_keeps_everything() {
     let none = Settings::new();
     let policy = |text| {
         let topic = settings(&[("cleanup.policy", text)]);
-        TopicConfig::effective(&topic, &none, &none).cleanup_policy
+        config(&topic, &none, &none).cleanup_policy
     };
     assert!(!policy("").delete && !policy("").compact);
     let both = policy("compact, delete");

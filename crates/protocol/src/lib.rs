@@ -3,6 +3,7 @@
 //! Wraps the `kafka-protocol` crate, which nothing outside this crate names. Pure: no IO, no clock.
 
 pub mod api;
+mod config_source;
 pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
@@ -10,6 +11,7 @@ pub mod ids;
 pub mod record;
 pub mod scram;
 
+pub use config_source::ConfigSource;
 pub use error_code::ErrorCode;
 pub use fetch_response::encode_fetch_response;
 /// Kafka's messages, generated from its schemas.

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ottla_config::{NodeConfig, TopicConfig};
+use ottla_config::{Layers, NodeConfig, TopicConfig};
 use ottla_coordinator::{Caller, Groups, Request, Settings};
 use ottla_metadata::{ConfigResource, Image};
 use ottla_protocol::ids::{LeaderEpoch, PartitionIndex, TopicId, TopicIdPartition};
@@ -267,11 +267,12 @@ impl Inner {
 
     /// The largest batch that the topic takes.
     fn batch_bytes(&self, image: &Image) -> usize {
-        let settings = TopicConfig::effective(
-            image.topic_config(&Arc::from(OFFSETS_TOPIC)),
-            image.config(&ConfigResource::ClusterDefault),
-            &self.config.static_values,
-        );
+        let settings = TopicConfig::of(&Layers {
+            own: Some(image.topic_config(&Arc::from(OFFSETS_TOPIC))),
+            broker: None,
+            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
+            file: Some(&self.config.static_values),
+        });
         let limit = settings.max_message_bytes.min(settings.segment_bytes);
         usize::try_from(limit).unwrap_or(0).min(MAX_BATCH_BYTES)
     }

@@ -1,5 +1,6 @@
 //! Configs of topics, brokers, loggers, groups and subscriptions to clients' metrics.
 
+use ottla_protocol::ConfigSource;
 use ottla_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use ottla_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsSynonym,
@@ -56,63 +57,6 @@ impl ConfigResource {
     }
 }
 
-/// Where a value comes from; the numbers are the wire's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// Set on the topic.
-    DynamicTopic,
-    /// Set on the broker at run time.
-    DynamicBroker,
-    /// Set for all brokers at run time.
-    DynamicDefaultBroker,
-    /// From the broker's file.
-    StaticBroker,
-    /// Nobody set it.
-    Default,
-    /// The level of a logger.
-    DynamicBrokerLogger,
-    /// Set on the subscription to clients' metrics.
-    DynamicClientMetrics,
-    /// Set on the group.
-    DynamicGroup,
-    /// A source of other kinds of resources.
-    Other(i8),
-}
-
-impl From<i8> for ConfigSource {
-    fn from(source: i8) -> Self {
-        match source {
-            1 => Self::DynamicTopic,
-            2 => Self::DynamicBroker,
-            3 => Self::DynamicDefaultBroker,
-            4 => Self::StaticBroker,
-            5 => Self::Default,
-            6 => Self::DynamicBrokerLogger,
-            7 => Self::DynamicClientMetrics,
-            8 => Self::DynamicGroup,
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl ConfigSource {
-    /// Kafka's name for it, as its tools print it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
-            Self::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
-            Self::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
-            Self::StaticBroker => "STATIC_BROKER_CONFIG",
-            Self::Default => "DEFAULT_CONFIG",
-            Self::DynamicBrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
-            Self::DynamicClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
-            Self::DynamicGroup => "DYNAMIC_GROUP_CONFIG",
-            Self::Other(_) => "UNKNOWN",
-        }
-    }
-}
-
 /// One place where a config's value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigSynonym {
@@ -158,12 +102,12 @@ fn entry(config: &DescribeConfigsResourceResult) -> ConfigEntry {
     let synonym = |place: &DescribeConfigsSynonym| ConfigSynonym {
         name: place.name.to_string(),
         value: place.value.as_ref().map(ToString::to_string),
-        source: place.source.into(),
+        source: ConfigSource::from_code(place.source),
     };
     ConfigEntry {
         name: config.name.to_string(),
         value: config.value.as_ref().map(ToString::to_string),
-        source: config.config_source.into(),
+        source: ConfigSource::from_code(config.config_source),
         sensitive: config.is_sensitive,
         read_only: config.read_only,
         synonyms: config.synonyms.iter().map(synonym).collect(),
