@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use ottla_protocol::Request;
 use ottla_protocol::api::ApiKey;
 use ottla_protocol::ids::{BrokerId, LeaderEpoch, TopicName, TopicPartition};
 use tokio::sync::watch;
 
 use crate::cluster::{Cluster, State, left, refresh_when_wanted};
+use crate::connection::{Connection, Framed};
 use crate::error::ClientError;
 use crate::metadata::{Metadata, Node, TopicInfo};
 use crate::options::{ClientOptions, HostPort, parse_bootstrap};
@@ -24,6 +27,9 @@ pub enum Target {
     /// This node, once.
     Node(BrokerId),
 }
+
+/// Makes a request for a connection, in the version that is spoken there.
+type Frame<'a> = dyn Fn(&Connection) -> Result<Framed, ClientError> + Sync + 'a;
 
 /// A client of one cluster. Cheap to clone; the last clone closes the connections. Clones share one
 /// connection to each node, on which answers come in order: give a consumer, whose fetches wait for
@@ -180,7 +186,7 @@ impl Client {
 
     /// Sends a request in the highest version that both sides speak and returns the answer. An error
     /// code inside the answer is the caller's to judge.
-    pub async fn request<T: Request + Clone>(
+    pub async fn request<T: Request + Clone + Sync>(
         &self,
         target: Target,
         request: &T,
@@ -193,7 +199,7 @@ impl Client {
     pub async fn request_with<T: Request>(
         &self,
         target: Target,
-        build: impl Fn(i16) -> T,
+        build: impl Fn(i16) -> T + Sync,
     ) -> Result<(i16, T::Response), ClientError> {
         let limit = Duration::from_millis(self.inner.options.request_timeout_ms);
         self.request_within(target, limit, build).await
@@ -204,13 +210,38 @@ impl Client {
         &self,
         target: Target,
         limit: Duration,
-        build: impl Fn(i16) -> T,
+        build: impl Fn(i16) -> T + Sync,
     ) -> Result<(i16, T::Response), ClientError> {
+        let frame = |connection: &Connection| {
+            let version = connection.negotiate::<T>()?;
+            connection.frame(version, &build(version))
+        };
+        let (connection, version, answer) = self.exchange(target, limit, &frame).await?;
+        Ok((version, connection.read::<T>(version, answer)?))
+    }
+
+    /// Sends what `frame` makes for a connection to the target. Knows no type of request, and is boxed:
+    /// so it is compiled here and once, not wherever a request is made.
+    fn exchange<'a>(
+        &'a self,
+        target: Target,
+        limit: Duration,
+        frame: &'a Frame<'a>,
+    ) -> BoxFuture<'a, Result<(Arc<Connection>, i16, Bytes), ClientError>> {
+        Box::pin(self.attempts(target, limit, frame))
+    }
+
+    async fn attempts(
+        &self,
+        target: Target,
+        limit: Duration,
+        frame: &Frame<'_>,
+    ) -> Result<(Arc<Connection>, i16, Bytes), ClientError> {
         let started = Instant::now();
         let deadline = started + Duration::from_millis(self.inner.options.api_timeout_ms);
         let mut attempt = 0;
         loop {
-            let result = self.attempt(target, limit.min(left(deadline)), &build).await;
+            let result = self.attempt(target, limit.min(left(deadline)), frame).await;
             let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -233,12 +264,12 @@ impl Client {
         }
     }
 
-    async fn attempt<T: Request>(
+    async fn attempt(
         &self,
         target: Target,
         limit: Duration,
-        build: &impl Fn(i16) -> T,
-    ) -> Result<(i16, T::Response), ClientError> {
+        frame: &Frame<'_>,
+    ) -> Result<(Arc<Connection>, i16, Bytes), ClientError> {
         let connection = match target {
             Target::Node(id) => self.inner.connection_to(id).await?,
             Target::Any => self.inner.any_connection().await?,
@@ -253,14 +284,14 @@ impl Client {
                 }
             }
         };
-        let version = connection.negotiate::<T>()?;
-        let response = connection.call(version, &build(version), limit).await;
-        if let Err(ClientError::Disconnected { .. } | ClientError::RequestTimeout { .. }) =
-            &response
+        let framed = frame(&connection)?;
+        let version = framed.version;
+        let answer = connection.exchange(framed, limit).await;
+        if let Err(ClientError::Disconnected { .. } | ClientError::RequestTimeout { .. }) = &answer
         {
             self.want_metadata();
         }
-        Ok((version, response?))
+        Ok((connection, version, answer?))
     }
 
     /// Sends a request that is not answered (Produce with acks=0) to a node.
@@ -271,7 +302,7 @@ impl Client {
     ) -> Result<(), ClientError> {
         let connection = self.inner.connection_to(node).await?;
         let version = connection.negotiate::<T>()?;
-        connection.send_unanswered(version, &build(version)).await
+        connection.send_unanswered(connection.frame(version, &build(version))?).await
     }
 
     /// What a node announced; connects to it if need be.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use ottla_protocol::StrBytes;
 use ottla_protocol::ids::{BrokerId, TopicName};
@@ -154,8 +155,13 @@ impl Cluster {
         Err(last.unwrap_or_else(|| self.nobody("no address is known")))
     }
 
-    /// Asks nodes for metadata, one after the other, until one answers; gives up at the deadline.
-    pub(crate) async fn refresh(&self) -> Result<(), ClientError> {
+    /// Asks nodes for metadata, one after the other, until one answers; gives up at the deadline. Boxed,
+    /// to be compiled here and once.
+    pub(crate) fn refresh(&self) -> BoxFuture<'_, Result<(), ClientError>> {
+        Box::pin(self.refresh_until_answered())
+    }
+
+    async fn refresh_until_answered(&self) -> Result<(), ClientError> {
         let started = Instant::now();
         let deadline = started + Duration::from_millis(self.options.api_timeout_ms);
         let mut attempt = 0;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures::future::BoxFuture;
 use ottla_protocol::api::ApiKey;
 use ottla_protocol::frame::{decode_response, encode_request};
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
@@ -25,6 +26,14 @@ use crate::versions::{self, BrokerVersions};
 
 /// How many requests may wait for the socket's writer before callers wait for it.
 const WRITE_QUEUE: usize = 64;
+
+/// A request in its frame.
+pub(crate) struct Framed {
+    api: ApiKey,
+    pub(crate) version: i16,
+    correlation_id: i32,
+    frame: Bytes,
+}
 
 /// A request on its way out.
 struct Outgoing {
@@ -59,11 +68,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects and learns which versions the broker serves.
-    pub(crate) async fn open(
-        address: &HostPort,
-        options: &ClientOptions,
-    ) -> Result<Self, ClientError> {
+    /// Connects and learns which versions the broker serves. Boxed, to be compiled here and once.
+    pub(crate) fn open<'a>(
+        address: &'a HostPort,
+        options: &'a ClientOptions,
+    ) -> BoxFuture<'a, Result<Self, ClientError>> {
+        Box::pin(Self::connect(address, options))
+    }
+
+    async fn connect(address: &HostPort, options: &ClientOptions) -> Result<Self, ClientError> {
         let limit = Duration::from_millis(options.connection_setup_timeout_ms);
         let refused =
             |reason: String| ClientError::Connect { address: address.to_string(), reason };
@@ -115,7 +128,7 @@ impl Connection {
         let mut version = 3;
         loop {
             let sent = if version >= 3 { request.clone() } else { ApiVersionsRequest::default() };
-            let frame = self.exchange(version, &sent, self.request_timeout).await?;
+            let frame = self.exchange(self.frame(version, &sent)?, self.request_timeout).await?;
             // The error code stands right behind the correlation id in every version.
             let code = frame.get(4..6).map_or(0, |mut bytes| bytes.get_i16());
             let unsupported = code == ErrorCode::UnsupportedVersion.code();
@@ -159,38 +172,31 @@ impl Connection {
         })
     }
 
-    /// Sends a request and waits for its answer, at most `limit`. Silence closes the connection, since
-    /// whatever comes after on it would be late as well.
+    /// Sends a request and waits for its answer, at most `limit`, as [`Connection::exchange`] does.
     pub(crate) async fn call<T: Request>(
         &self,
         version: i16,
         request: &T,
         limit: Duration,
     ) -> Result<T::Response, ClientError> {
-        let frame = self.exchange(version, request, limit).await?;
-        decode_response::<T::Response>(version, frame)
-            .map(|(_, response)| response)
-            .map_err(|source| self.frame_error(source))
+        let answer = self.exchange(self.frame(version, request)?, limit).await?;
+        self.read::<T>(version, answer)
     }
 
     /// Sends a request that is not answered; returns once it is queued for the socket.
-    pub(crate) async fn send_unanswered<T: Request>(
-        &self,
-        version: i16,
-        request: &T,
-    ) -> Result<(), ClientError> {
-        let (_, frame) = self.encode(version, request)?;
-        let outgoing = Outgoing { frame, waiting: None };
+    pub(crate) async fn send_unanswered(&self, request: Framed) -> Result<(), ClientError> {
+        let outgoing = Outgoing { frame: request.frame, waiting: None };
         self.outgoing.send(outgoing).await.map_err(|_| self.unsent())
     }
 
-    async fn exchange<T: Request>(
+    /// Sends a request and waits for the frame of its answer, at most `limit`. Silence closes the
+    /// connection, since whatever comes after on it would be late as well.
+    pub(crate) async fn exchange(
         &self,
-        version: i16,
-        request: &T,
+        request: Framed,
         limit: Duration,
     ) -> Result<Bytes, ClientError> {
-        let (correlation_id, frame) = self.encode(version, request)?;
+        let Framed { api, correlation_id, frame, .. } = request;
         let (answer, receiver) = oneshot::channel();
         let waiting = Some(Waiting { correlation_id, answer });
         let exchange = async {
@@ -207,17 +213,34 @@ impl Connection {
                 self.close("a request was not answered in time");
                 Err(ClientError::RequestTimeout {
                     address: self.address.clone(),
-                    api: versions::api_key::<T>(),
+                    api,
                     waited_ms: limit.as_millis().try_into().unwrap_or(u64::MAX),
                 })
             }
         }
     }
 
-    fn encode<T: Request>(&self, version: i16, request: &T) -> Result<(i32, Bytes), ClientError> {
+    /// Encodes a request for this connection.
+    pub(crate) fn frame<T: Request>(
+        &self,
+        version: i16,
+        request: &T,
+    ) -> Result<Framed, ClientError> {
         let correlation_id = self.next_correlation_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
-        encode_request(correlation_id, Some(&self.client_id), version, request)
-            .map(|frame| (correlation_id, frame.freeze()))
+        let frame = encode_request(correlation_id, Some(&self.client_id), version, request)
+            .map_err(|source| self.frame_error(source))?;
+        let api = versions::api_key::<T>();
+        Ok(Framed { api, version, correlation_id, frame: frame.freeze() })
+    }
+
+    /// Decodes the answer to a request that was sent in this version.
+    pub(crate) fn read<T: Request>(
+        &self,
+        version: i16,
+        answer: Bytes,
+    ) -> Result<T::Response, ClientError> {
+        decode_response::<T::Response>(version, answer)
+            .map(|(_, response)| response)
             .map_err(|source| self.frame_error(source))
     }
 

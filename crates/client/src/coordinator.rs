@@ -192,7 +192,7 @@ impl Coordinator {
     pub(crate) async fn ask<T: Request>(
         &self,
         limit: Duration,
-        build: impl Fn(i16) -> T,
+        build: impl Fn(i16) -> T + Sync,
     ) -> Result<(i16, T::Response), ClientError> {
         let node = self.node().await?;
         let answer = self.client.request_within(Target::Node(node), limit, build).await;
@@ -203,7 +203,7 @@ impl Coordinator {
     pub(crate) async fn ask_apart<T: Request>(
         &self,
         limit: Duration,
-        build: impl Fn(i16) -> T,
+        build: impl Fn(i16) -> T + Sync,
     ) -> Result<(i16, T::Response), ClientError> {
         let node = self.node().await?;
         self.client.separate().request_within(Target::Node(node), limit, build).await

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use ottla_protocol::StrBytes;
 use ottla_protocol::ids::{LeaderEpoch, Offset, TopicPartition};
 use ottla_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -151,53 +150,41 @@ pub(crate) fn fetch_offsets(
         .with_topics(partitions.map(|_| runs().map(topic).collect()))
 }
 
+/// The offsets of some topics of an answer: the two forms of the answer differ in their types only.
+macro_rules! offsets {
+    ($topics:expr) => {{
+        let mut offsets = GroupOffsets::new();
+        for topic in $topics {
+            for one in &topic.partitions {
+                let place = TopicPartition::new(topic.name.as_str(), one.partition_index);
+                let epoch = Some(one.committed_leader_epoch).filter(|epoch| *epoch >= 0);
+                let metadata = one.metadata.as_ref().map(ToString::to_string);
+                let committed = (one.committed_offset >= 0).then(|| CommittedOffset {
+                    offset: one.committed_offset,
+                    leader_epoch: epoch,
+                    metadata: metadata.unwrap_or_default(),
+                });
+                let error = ApiError::from_wire(one.error_code, None);
+                offsets.insert(place, error.map_or(Ok(committed), Err));
+            }
+        }
+        offsets
+    }};
+}
+
 /// The committed offsets by group. `asked` is the group that a version before 8 was asked for.
 pub(crate) fn fetched_offsets(
     asked: &str,
     version: i16,
     response: &OffsetFetchResponse,
 ) -> BTreeMap<String, Outcome<GroupOffsets>> {
-    let committed = |offset: i64, epoch: i32, metadata: Option<&StrBytes>| {
-        (offset >= 0).then(|| CommittedOffset {
-            offset,
-            leader_epoch: Some(epoch).filter(|epoch| *epoch >= 0),
-            metadata: metadata.map(ToString::to_string).unwrap_or_default(),
-        })
-    };
+    let judged = |code, offsets| ApiError::from_wire(code, None).map_or(Ok(offsets), Err);
     if version < 8 {
-        let mut offsets = GroupOffsets::new();
-        for topic in &response.topics {
-            for one in &topic.partitions {
-                let place = TopicPartition::new(topic.name.as_str(), one.partition_index);
-                let value = committed(
-                    one.committed_offset,
-                    one.committed_leader_epoch,
-                    one.metadata.as_ref(),
-                );
-                let error = ApiError::from_wire(one.error_code, None);
-                offsets.insert(place, error.map_or(Ok(value), Err));
-            }
-        }
-        let outcome = ApiError::from_wire(response.error_code, None).map_or(Ok(offsets), Err);
-        return BTreeMap::from([(asked.to_owned(), outcome)]);
+        let offsets = judged(response.error_code, offsets!(&response.topics));
+        return BTreeMap::from([(asked.to_owned(), offsets)]);
     }
-    let mut groups = BTreeMap::new();
-    for group in &response.groups {
-        let mut offsets = GroupOffsets::new();
-        for topic in &group.topics {
-            for one in &topic.partitions {
-                let place = TopicPartition::new(topic.name.as_str(), one.partition_index);
-                let value = committed(
-                    one.committed_offset,
-                    one.committed_leader_epoch,
-                    one.metadata.as_ref(),
-                );
-                let error = ApiError::from_wire(one.error_code, None);
-                offsets.insert(place, error.map_or(Ok(value), Err));
-            }
-        }
-        let outcome = ApiError::from_wire(group.error_code, None).map_or(Ok(offsets), Err);
-        groups.insert(group.group_id.to_string(), outcome);
-    }
-    groups
+    let groups = response.groups.iter().map(|group| {
+        (group.group_id.to_string(), judged(group.error_code, offsets!(&group.topics)))
+    });
+    groups.collect()
 }
