@@ -3,6 +3,7 @@
 //! [`Broker::start`] brings it up; the parts are
 //! - `net`: sockets, connections, the order of answers;
 //! - `api`: what each of Kafka's requests does;
+//! - [`ControllerServer`]: what of that a controller answers on its own listener;
 //! - `controller_link`: registration, session, metadata feed and proposals, on the control runtime;
 //! - `metadata`: the image that the feed adds up to;
 //! - `dynamic`: settings that change while it runs; `loggers`: the levels of log lines;
@@ -11,6 +12,7 @@
 
 mod api;
 mod controller_link;
+mod controller_listener;
 mod coordinator;
 mod dynamic;
 mod loggers;
@@ -19,6 +21,8 @@ mod net;
 pub mod partition;
 mod server;
 
+pub use api::QuorumView;
+pub use controller_listener::{ControllerServer, ControllerServerOptions};
 pub use coordinator::GroupLag;
 pub use loggers::LogLevels;
 pub use net::listener::BindError;

@@ -150,6 +150,14 @@ impl Broker {
             data.clone(),
         );
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots).unwrap_or(0);
+        let node = Arc::new(api::Node {
+            id: config.node_id,
+            role: api::Role::Broker,
+            config: Arc::clone(&config),
+            metadata: Arc::clone(&metadata),
+            controllers: Arc::clone(link.controllers()),
+            log_levels,
+        });
         let broker = Arc::new(api::Broker {
             id: config.node_id,
             config: Arc::clone(&config),
@@ -157,7 +165,7 @@ impl Broker {
             link: link.clone(),
             partitions: partitions.clone(),
             coordinator: coordinator.clone(),
-            log_levels,
+            node,
             producer_ids: api::ProducerIds::default(),
             fetch_sessions: Arc::new(api::FetchSessionSlots::new(slots)),
         });
@@ -218,6 +226,15 @@ fn registration(
     }
 }
 
+/// What a client may use up.
+pub(crate) fn limits(config: &NodeConfig) -> Limits {
+    Limits {
+        max_frame_bytes: usize::try_from(config.socket_request_max_bytes).unwrap_or(0),
+        max_idle: u64::try_from(config.connections_max_idle_ms)
+            .map_or(NEVER, |idle| Duration::from_millis(idle).min(NEVER)),
+    }
+}
+
 fn positive_millis(milliseconds: i64) -> Duration {
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(1).max(1))
 }
@@ -236,11 +253,7 @@ impl Serving {
         let at_start = dynamic::at_start(&config.static_values);
         let counts = ConnectionCounts::new(dynamic::connection_limits(&at_start).await);
         let shared = listener::Shared {
-            limits: Limits {
-                max_frame_bytes: usize::try_from(config.socket_request_max_bytes).unwrap_or(0),
-                max_idle: u64::try_from(config.connections_max_idle_ms)
-                    .map_or(NEVER, |idle| Duration::from_millis(idle).min(NEVER)),
-            },
+            limits: limits(config),
             counts: counts.clone(),
             stop: stop.clone(),
             tasks: tasks.clone(),

@@ -17,13 +17,13 @@ use ottla_protocol::{ErrorCode, StrBytes};
 
 use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
 use super::error::Coded;
-use super::{Context, admin_deadline, text};
+use super::{AdminContext, admin_deadline, text};
 
 /// These requests carry no timeout of their own.
 const TIMEOUT_MS: i32 = 30_000;
 
 pub(super) async fn handle_incremental(
-    context: Context,
+    context: AdminContext,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let wishes = request.resources.into_iter().map(|resource| Wish {
@@ -49,7 +49,7 @@ pub(super) async fn handle_incremental(
 }
 
 pub(super) async fn handle_replacing(
-    context: Context,
+    context: AdminContext,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
     let wishes = request.resources.into_iter().map(|resource| Wish {
@@ -98,7 +98,7 @@ fn alter(op: i8, key: &StrBytes, value: Option<&StrBytes>) -> Result<AlterConfig
 
 /// Sets levels, and proposes what can be proposed; one outcome per wish, in order.
 async fn carry_out(
-    context: &Context,
+    context: &AdminContext,
     wishes: Vec<Wish>,
     replace_all: bool,
     validate_only: bool,
@@ -133,7 +133,7 @@ async fn carry_out(
     }
     let proposal = Proposal::AlterConfigs(AlterConfigs { resources, validate_only });
     let deadline = admin_deadline(TIMEOUT_MS);
-    let answers = match context.broker.link.propose_and_see(&proposal, deadline).await {
+    let answers = match context.node.controllers.propose_and_see(&proposal, deadline).await {
         Ok(Reply::AlterConfigs(answers)) => answers,
         Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); proposed.len()],
         Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); proposed.len()],
@@ -147,7 +147,7 @@ async fn carry_out(
 /// What the controller is to change. Kafka's brokers refuse to change any other broker's settings; here
 /// a registered one's can be changed anywhere, or nobody could undo a `max.connections` that shuts
 /// everybody out.
-fn resource_type(context: &Context, kind: i8, name: &str) -> Result<ResourceType, Refusal> {
+fn resource_type(context: &AdminContext, kind: i8, name: &str) -> Result<ResourceType, Refusal> {
     match kind {
         TOPIC => Ok(ResourceType::Topic),
         GROUP => Ok(ResourceType::Group),
@@ -155,10 +155,10 @@ fn resource_type(context: &Context, kind: i8, name: &str) -> Result<ResourceType
         BROKER if name.is_empty() => Ok(ResourceType::Broker),
         BROKER => {
             let id = node_id(name)?;
-            if context.broker.metadata.image().broker(id).is_none() {
+            if context.node.metadata.image().broker(id).is_none() {
                 return Err(invalid_request(format!(
                     "Unexpected broker id, expected {}, but received {name}",
-                    context.broker.id
+                    context.node.id
                 )));
             }
             Ok(ResourceType::Broker)
@@ -168,7 +168,7 @@ fn resource_type(context: &Context, kind: i8, name: &str) -> Result<ResourceType
 }
 
 fn set_levels(
-    context: &Context,
+    context: &AdminContext,
     name: &str,
     alters: &[AlterConfig],
     validate_only: bool,
@@ -178,10 +178,10 @@ fn set_levels(
     if keys.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(invalid_request("Error due to duplicate config keys"));
     }
-    if node_id(name)? != context.broker.id {
+    if node_id(name)? != context.node.id {
         return Err(invalid_request(format!(
             "Unexpected node id. Expected {}, but received {name}",
-            context.broker.id
+            context.node.id
         )));
     }
     let mut levels = Vec::with_capacity(alters.len());
@@ -204,7 +204,7 @@ fn set_levels(
         let message = format!("{op} operation is not allowed for the BROKER_LOGGER resource");
         return Err(invalid_request(message));
     }
-    let altered = context.broker.log_levels.alter(levels.into_iter(), validate_only);
+    let altered = context.node.log_levels.alter(levels.into_iter(), validate_only);
     altered.map_err(|error| Refusal::new(error.code(), error.to_string()))
 }
 

@@ -15,13 +15,13 @@ use ottla_protocol::messages::{
 };
 
 use super::error::Coded;
-use super::{Context, admin_deadline, text};
+use super::{AdminContext, admin_deadline, text};
 
 /// From this version on a request can say that replication factors are to stay.
 const WITH_FACTOR_CHANGE: i16 = 1;
 
 pub(super) async fn handle(
-    context: Context,
+    context: AdminContext,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
     let allow_replication_factor_change =
@@ -38,7 +38,7 @@ pub(super) async fn handle(
         partitions,
     });
     let deadline = admin_deadline(request.timeout_ms);
-    let outcomes = match context.broker.link.propose_and_see(&proposal, deadline).await {
+    let outcomes = match context.node.controllers.propose_and_see(&proposal, deadline).await {
         Ok(Reply::ReassignPartitions(outcomes)) => outcomes,
         Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); count],
         Err(error) => {

@@ -1,5 +1,7 @@
 //! ApiVersions: THE table, as announced.
 
+use ottla_metadata::Image;
+use ottla_metadata::feature::{FEATURES, Feature};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::api::{ApiKey, ApiRow, TABLE};
 use ottla_protocol::frame::{self, RequestHeader};
@@ -8,8 +10,7 @@ use ottla_protocol::messages::api_versions_response::{
 };
 use ottla_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
-use super::features::{self, FEATURES, Feature};
-use super::{Context, text};
+use super::{AdminContext, text};
 use crate::net::connection::{Refused, Reply};
 
 /// From this version on clients say which software they are.
@@ -19,24 +20,28 @@ const WITH_FEATURES: i16 = 3;
 /// From this version on the features may begin with level 0.
 const WITH_LEVEL_0: i16 = 4;
 
-pub(super) fn handle(context: &Context, request: &ApiVersionsRequest) -> ApiVersionsResponse {
+pub(super) fn handle(context: &AdminContext, request: &ApiVersionsRequest) -> ApiVersionsResponse {
     if context.version >= NAMES_SOFTWARE
         && !(is_software_name(&request.client_software_name)
             && is_software_name(&request.client_software_version))
     {
         return ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code());
     }
-    let response =
-        ApiVersionsResponse::default().with_api_keys(TABLE.iter().map(announced).collect());
+    let served = TABLE.iter().filter(|row| context.node.role.serves(row));
+    let response = ApiVersionsResponse::default().with_api_keys(served.map(announced).collect());
     if context.version >= WITH_FEATURES {
-        with_features(response, context.version)
+        with_features(response, &context.node.metadata.image(), context.version)
     } else {
         response
     }
 }
 
 /// Features that begin with level 0 confuse clients before version 4 (KAFKA-17492).
-fn with_features(response: ApiVersionsResponse, version: i16) -> ApiVersionsResponse {
+fn with_features(
+    response: ApiVersionsResponse,
+    image: &Image,
+    version: i16,
+) -> ApiVersionsResponse {
     let told = |feature: &&Feature| feature.min > 0 || version >= WITH_LEVEL_0;
     let supported = FEATURES.iter().filter(told).map(|feature| {
         SupportedFeatureKey::default()
@@ -44,15 +49,16 @@ fn with_features(response: ApiVersionsResponse, version: i16) -> ApiVersionsResp
             .with_min_version(feature.min)
             .with_max_version(feature.max)
     });
-    let finalized = FEATURES.iter().filter(|feature| feature.level > 0).map(|feature| {
+    let levels = FEATURES.iter().map(|feature| (feature.name, image.feature_level(feature.name)));
+    let finalized = levels.filter(|(_, level)| *level > 0).map(|(name, level)| {
         FinalizedFeatureKey::default()
-            .with_name(text(feature.name))
-            .with_min_version_level(feature.level)
-            .with_max_version_level(feature.level)
+            .with_name(text(name))
+            .with_min_version_level(level)
+            .with_max_version_level(level)
     });
     response
         .with_supported_features(supported.collect())
-        .with_finalized_features_epoch(features::EPOCH)
+        .with_finalized_features_epoch(i64::try_from(image.offset()).unwrap_or(i64::MAX))
         .with_finalized_features(finalized.collect())
 }
 

@@ -1,6 +1,8 @@
 //! ConsumerGroupDescribe: consumer groups with their epochs and assignments (KIP-848).
 
 use ottla_coordinator::{GroupError, Request, Response};
+use ottla_metadata::feature::GROUP_VERSION;
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::consumer_group_describe_response::DescribedGroup;
 use ottla_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
 
@@ -11,6 +13,15 @@ pub(super) async fn handle(
     context: Context,
     request: ConsumerGroupDescribeRequest,
 ) -> ConsumerGroupDescribeResponse {
+    if context.broker.metadata.image().feature_level(GROUP_VERSION) == 0 {
+        let refused = |id| {
+            DescribedGroup::default()
+                .with_group_id(id)
+                .with_error_code(ErrorCode::UnsupportedVersion.code())
+        };
+        let groups = request.group_ids.into_iter().map(refused).collect();
+        return ConsumerGroupDescribeResponse::default().with_groups(groups);
+    }
     let groups = &request.group_ids;
     let requests =
         groups.iter().map(|id| (id.as_str(), Request::ConsumerGroupDescribe(id.0.clone())));

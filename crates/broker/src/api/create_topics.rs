@@ -35,7 +35,7 @@ pub(super) async fn handle(context: Context, request: CreateTopicsRequest) -> Cr
         Vec::new()
     } else {
         let deadline = admin_deadline(request.timeout_ms);
-        match context.broker.link.propose_and_see(&proposal, deadline).await {
+        match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
             Ok(Reply::CreateTopics(results)) => results,
             Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); once.len()],
             Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); once.len()],

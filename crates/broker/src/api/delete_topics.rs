@@ -53,11 +53,12 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
     if !ids.is_empty() {
         let proposal = Proposal::DeleteTopics(ids.iter().map(|(_, id)| *id).collect());
         let deadline = admin_deadline(request.timeout_ms);
-        let outcomes = match context.broker.link.propose_and_see(&proposal, deadline).await {
-            Ok(Reply::DeleteTopics(outcomes)) => outcomes,
-            Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); ids.len()],
-            Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); ids.len()],
-        };
+        let outcomes =
+            match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
+                Ok(Reply::DeleteTopics(outcomes)) => outcomes,
+                Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); ids.len()],
+                Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); ids.len()],
+            };
         for ((at, _), outcome) in ids.into_iter().zip(outcomes) {
             if let Err(refusal) = outcome {
                 refuse(&context, &mut answers[at], &refusal);

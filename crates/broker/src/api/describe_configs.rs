@@ -16,16 +16,16 @@ use ottla_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use ottla_protocol::{ErrorCode, StrBytes};
 
 use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
-use super::{Context, text};
+use super::{AdminContext, text};
 
 /// From this version on the answer holds types and documentation.
 const WITH_TYPES: i16 = 3;
 
 pub(super) fn handle(
-    context: &Context,
+    context: &AdminContext,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let image = context.broker.metadata.image();
+    let image = context.node.metadata.image();
     let show = Show {
         synonyms: request.include_synonyms,
         types: context.version >= WITH_TYPES,
@@ -57,7 +57,7 @@ pub(super) fn handle(
 }
 
 fn describe(
-    context: &Context,
+    context: &AdminContext,
     image: &Image,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<DescribedConfig>, Refusal> {
@@ -65,9 +65,9 @@ fn describe(
     let cluster = image.config(&ConfigResource::ClusterDefault);
     let layers = Layers {
         own: None,
-        broker: Some(image.config(&ConfigResource::Broker(context.broker.id))),
+        broker: Some(image.config(&ConfigResource::Broker(context.node.id))),
         cluster: Some(cluster),
-        file: Some(&context.broker.config.static_values),
+        file: Some(&context.node.config.static_values),
     };
     match resource.resource_type {
         TOPIC => {
@@ -110,15 +110,15 @@ fn describe(
                 invalid_request(format!("Broker id must be an integer, but it is: {name}"))
             })?;
             match kind {
-                _ if id != context.broker.id => {
+                _ if id != context.node.id => {
                     let or_all = if kind == BROKER { " or empty string," } else { "" };
-                    let expected = context.broker.id;
+                    let expected = context.node.id;
                     Err(invalid_request(format!(
                         "Unexpected broker id, expected {expected}{or_all} but received {name}"
                     )))
                 }
                 BROKER => Ok(describe::describe_broker(&layers)),
-                _ => Ok(context.broker.log_levels.all().into_iter().map(logger).collect()),
+                _ => Ok(context.node.log_levels.all().into_iter().map(logger).collect()),
             }
         }
         _ => Err(Refusal::plain(ErrorCode::InvalidRequest)),

@@ -8,7 +8,7 @@ use ottla_protocol::messages::{DescribeQuorumRequest, DescribeQuorumResponse};
 use ottla_rpc::controller::{DescribeQuorumReply, QuorumReplica};
 
 use super::error::Coded;
-use super::{Context, admin_deadline, text};
+use super::{AdminContext, admin_deadline, text};
 
 /// The only partition that a quorum can be asked about.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -22,12 +22,12 @@ const TIMEOUT_MS: i32 = 5_000;
 const NONE: i64 = -1;
 
 pub(super) async fn handle(
-    context: Context,
+    context: AdminContext,
     request: DescribeQuorumRequest,
 ) -> DescribeQuorumResponse {
     let known =
         |topic: &str, partition: i32| topic == METADATA_TOPIC && partition == METADATA_PARTITION;
-    let reply = match context.broker.link.describe_quorum(admin_deadline(TIMEOUT_MS)).await {
+    let reply = match context.node.controllers.describe_quorum(admin_deadline(TIMEOUT_MS)).await {
         Ok(reply) => reply,
         Err(error) => {
             let response = DescribeQuorumResponse::default().with_error_code(error.code().code());

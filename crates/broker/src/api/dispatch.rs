@@ -8,15 +8,14 @@ use ottla_protocol::api::{self, ApiKey};
 use ottla_protocol::frame::{self, FrameError, RequestHeader};
 use ottla_protocol::{Encodable, HeaderVersion, Request};
 
+use super::administration::{self, Role};
 use super::{
-    Broker, Context, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
-    api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
-    create_topics, delete_groups, delete_records, delete_topics, describe_cluster,
-    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
-    describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
-    join_group, leave_group, list_config_resources, list_groups, list_offsets,
-    list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
+    AdminContext, Broker, Context, alter_replica_log_dirs, api_versions, consumer_group_describe,
+    consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records,
+    delete_topics, describe_groups, describe_log_dirs, describe_producers,
+    describe_topic_partitions, fetch, find_coordinator, heartbeat, init_producer_id, join_group,
+    leave_group, list_config_resources, list_groups, list_offsets, metadata, offset_commit,
+    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 use crate::net::connection::{Handler, Refused, Reply};
 use crate::net::listener::Accept;
@@ -62,29 +61,20 @@ impl Handler for KafkaConnection {
     }
 
     fn handle(&mut self, frame: Bytes) -> Result<Reply, Refused> {
-        let header = frame::peek(&frame)?;
-        let Some(row) = api::row(header.api_key) else {
-            return Err(Refused(format!("API key {} is not served", header.api_key)));
+        let request_bytes = frame.len();
+        let (key, call) = match Call::admit(frame, &self.broker.node.role)? {
+            Admitted::Call(key, call) => (key, call),
+            Admitted::Answered(reply) => return Ok(reply),
         };
-        if !row.serves(header.api_version) {
-            if row.key == ApiKey::ApiVersions {
-                return api_versions::unsupported(&header);
-            }
-            return Err(Refused(format!(
-                "{:?} version {} is not served ({} to {} are)",
-                row.key, header.api_version, row.served_min, row.max
-            )));
-        }
         let context = Context {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
             peer: self.peer,
-            client_id: header.client_id.clone(),
-            version: header.api_version,
-            request_bytes: frame.len(),
+            client_id: call.header.client_id.clone(),
+            version: call.header.api_version,
+            request_bytes,
         };
-        let call = Call { header, frame };
-        match row.key {
+        match key {
             ApiKey::Produce => {
                 let request = call.decode()?;
                 produce::handle(&context, call.header, request)
@@ -108,7 +98,6 @@ impl Handler for KafkaConnection {
                 call.later(|request| describe_groups::handle(context, request))
             }
             ApiKey::ListGroups => call.later(|request| list_groups::handle(context, request)),
-            ApiKey::ApiVersions => call.now(|request| api_versions::handle(&context, &request)),
             ApiKey::CreateTopics => call.later(|request| create_topics::handle(context, request)),
             ApiKey::DeleteTopics => call.later(|request| delete_topics::handle(context, request)),
             ApiKey::DeleteRecords => call.later(|request| delete_records::handle(context, request)),
@@ -118,30 +107,14 @@ impl Handler for KafkaConnection {
             ApiKey::OffsetForLeaderEpoch => {
                 call.now(|request| offset_for_leader_epoch::handle(&context, request))
             }
-            ApiKey::DescribeConfigs => {
-                call.now(|request| describe_configs::handle(&context, request))
-            }
             ApiKey::ListConfigResources => {
                 call.now(|request| list_config_resources::handle(&context, &request))
-            }
-            ApiKey::AlterConfigs => {
-                call.later(|request| alter_configs::handle_replacing(context, request))
             }
             ApiKey::CreatePartitions => {
                 call.later(|request| create_partitions::handle(context, request))
             }
             ApiKey::DeleteGroups => call.later(|request| delete_groups::handle(context, request)),
-            ApiKey::ElectLeaders => call.later(|request| elect_leaders::handle(context, request)),
-            ApiKey::IncrementalAlterConfigs => {
-                call.later(|request| alter_configs::handle_incremental(context, request))
-            }
             ApiKey::OffsetDelete => call.later(|request| offset_delete::handle(context, request)),
-            ApiKey::DescribeQuorum => {
-                call.later(|request| describe_quorum::handle(context, request))
-            }
-            ApiKey::DescribeCluster => {
-                call.now(|request| describe_cluster::handle(&context, &request))
-            }
             ApiKey::ConsumerGroupHeartbeat => {
                 call.later(|request| consumer_group_heartbeat::handle(context, request))
             }
@@ -150,12 +123,6 @@ impl Handler for KafkaConnection {
             }
             ApiKey::DescribeTopicPartitions => {
                 call.now(|request| describe_topic_partitions::handle(&context, request))
-            }
-            ApiKey::AlterPartitionReassignments => {
-                call.later(|request| alter_partition_reassignments::handle(context, request))
-            }
-            ApiKey::ListPartitionReassignments => {
-                call.now(|request| list_partition_reassignments::handle(&context, request))
             }
             ApiKey::AlterReplicaLogDirs => {
                 call.now(|request| alter_replica_log_dirs::handle(&context, request))
@@ -166,30 +133,61 @@ impl Handler for KafkaConnection {
             ApiKey::DescribeProducers => {
                 call.now(|request| describe_producers::handle(&context, request))
             }
-            ApiKey::UnregisterBroker => {
-                call.later(|request| unregister_broker::handle(context, request))
+            key => {
+                let context = AdminContext {
+                    node: Arc::clone(&self.broker.node),
+                    listener: Arc::clone(&self.listener),
+                    version: context.version,
+                };
+                administration::begin(context, key, call)
             }
-            ApiKey::UpdateFeatures => {
-                call.now(|request| update_features::handle(&context, request))
-            }
-            key => Err(Refused(format!("{key:?} is in the API table, but has no handler"))),
         }
     }
 }
 
+/// A frame that has arrived.
+pub(super) enum Admitted {
+    Call(ApiKey, Call),
+    /// There is no more to do than to say which versions there are.
+    Answered(Reply),
+}
+
 /// A request whose version is served.
-struct Call {
+pub(super) struct Call {
     header: RequestHeader,
     frame: Bytes,
 }
 
 impl Call {
+    /// The request in a frame, if whoever answers serves it.
+    pub(super) fn admit(frame: Bytes, role: &Role) -> Result<Admitted, Refused> {
+        let header = frame::peek(&frame)?;
+        let Some(row) = api::row(header.api_key).filter(|row| role.serves(row)) else {
+            return Err(Refused(format!("API key {} is not served", header.api_key)));
+        };
+        if row.serves(header.api_version) {
+            return Ok(Admitted::Call(row.key, Self { header, frame }));
+        }
+        if row.key == ApiKey::ApiVersions {
+            return api_versions::unsupported(&header).map(Admitted::Answered);
+        }
+        Err(Refused(format!(
+            "{:?} version {} is not served ({} to {} are)",
+            row.key, header.api_version, row.served_min, row.max
+        )))
+    }
+
+    /// The request's version.
+    pub(super) fn version(&self) -> i16 {
+        self.header.api_version
+    }
+
     fn decode<Q: Request>(&self) -> Result<Q, Refused> {
         Ok(frame::decode_request(&self.header, self.frame.clone())?)
     }
 
     /// Answers at once.
-    fn now<Q, R>(self, handle: impl FnOnce(Q) -> R) -> Result<Reply, Refused>
+    pub(super) fn now<Q, R>(self, handle: impl FnOnce(Q) -> R) -> Result<Reply, Refused>
     where
         Q: Request,
         R: Encodable + HeaderVersion,
@@ -199,7 +197,7 @@ impl Call {
     }
 
     /// Answers when the handler is done.
-    fn later<Q, R, F>(self, handle: impl FnOnce(Q) -> F) -> Result<Reply, Refused>
+    pub(super) fn later<Q, R, F>(self, handle: impl FnOnce(Q) -> F) -> Result<Reply, Refused>
     where
         Q: Request,
         R: Encodable + HeaderVersion,

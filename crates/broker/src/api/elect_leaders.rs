@@ -10,12 +10,15 @@ use ottla_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaE
 use ottla_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
 
 use super::error::Coded;
-use super::{Context, admin_deadline, text};
+use super::{AdminContext, admin_deadline, text};
 
 /// From this version on there is a choice of elections, and an error for the whole request.
 const WITH_TYPE: i16 = 1;
 
-pub(super) async fn handle(context: Context, request: ElectLeadersRequest) -> ElectLeadersResponse {
+pub(super) async fn handle(
+    context: AdminContext,
+    request: ElectLeadersRequest,
+) -> ElectLeadersResponse {
     let election_type = match request.election_type {
         _ if context.version < WITH_TYPE => ElectionType::Preferred,
         0 => ElectionType::Preferred,
@@ -43,7 +46,7 @@ pub(super) async fn handle(context: Context, request: ElectLeadersRequest) -> El
     let wish = ElectLeaders { election_type, partitions: partitions.clone() };
     let deadline = admin_deadline(request.timeout_ms);
     let proposal = Proposal::ElectLeaders(wish);
-    let outcomes = match context.broker.link.propose_and_see(&proposal, deadline).await {
+    let outcomes = match context.node.controllers.propose_and_see(&proposal, deadline).await {
         Ok(Reply::ElectLeaders(outcomes)) => outcomes,
         Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); partitions.len()],
         Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); partitions.len()],
@@ -71,8 +74,8 @@ pub(super) async fn handle(context: Context, request: ElectLeadersRequest) -> El
     ElectLeadersResponse::default().with_replica_election_results(topics)
 }
 
-fn every_partition(context: &Context) -> Vec<(TopicName, PartitionIndex)> {
-    let image = context.broker.metadata.image();
+fn every_partition(context: &AdminContext) -> Vec<(TopicName, PartitionIndex)> {
+    let image = context.node.metadata.image();
     let topics = image.topics().flat_map(|topic| {
         topic.partitions.keys().map(|partition| (Arc::clone(&topic.name), *partition))
     });

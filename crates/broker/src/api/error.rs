@@ -205,3 +205,12 @@ pub(super) fn listener_not_found_code(version: i16) -> ErrorCode {
 pub(super) fn deletion_disabled_code(version: i16) -> ErrorCode {
     if version < 3 { ErrorCode::InvalidRequest } else { ErrorCode::TopicDeletionDisabled }
 }
+
+/// DescribeCluster knew no other endpoints than brokers in version 0; `known`: Kafka has such endpoints.
+pub(super) fn other_endpoint_code(known: bool, version: i16) -> ErrorCode {
+    match known {
+        _ if version < 1 => ErrorCode::InvalidRequest,
+        true => ErrorCode::MismatchedEndpointType,
+        false => ErrorCode::UnsupportedEndpointType,
+    }
+}

@@ -46,7 +46,7 @@ impl ProducerIds {
 async fn allocate(context: &Context, deadline: Instant) -> Result<ProducerIdBlock, ErrorCode> {
     let link = &context.broker.link;
     let proposal = Proposal::AllocateProducerIds;
-    match link.propose(link.proposer(), &proposal, deadline).await {
+    match link.controllers().propose(link.proposer(), &proposal, deadline).await {
         Ok((Reply::AllocateProducerIds(Ok(block)), _)) if block.count > 0 => Ok(block),
         Ok((Reply::AllocateProducerIds(Err(refusal)), _)) => {
             tracing::warn!("no producer ids: {refusal}");

@@ -8,13 +8,13 @@ use ottla_protocol::messages::{
     BrokerId, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
 
-use super::{Context, text};
+use super::{AdminContext, text};
 
 pub(super) fn handle(
-    context: &Context,
+    context: &AdminContext,
     request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    let image = context.broker.metadata.image();
+    let image = context.node.metadata.image();
     let moving = match request.topics {
         None => image.topics().filter_map(|topic| moving(topic, |_| true)).collect(),
         Some(topics) => topics

@@ -8,8 +8,8 @@ use ottla_protocol::ids::{
     BrokerId, KafkaUuid, LeaderEpoch, NO_LEADER, PartitionIndex, TopicId, TopicIdPartition,
 };
 
-use super::Context;
 use super::error::listener_not_found_code;
+use super::{Context, Node};
 use crate::partition::Partition;
 
 /// How a request names a topic: newer versions of Produce and Fetch by id.
@@ -98,13 +98,13 @@ impl PartitionView {
 
 /// The broker that clients take for the controller: any live one serves, as requests for the controller
 /// are passed on; the one beside the active controller saves a hop.
-pub(super) fn controller_id(context: &Context, image: &Image) -> BrokerId {
+pub(super) fn controller_id(node: &Node, listener: &str, image: &Image) -> BrokerId {
     let reachable = |id: &BrokerId| {
         image
             .broker(*id)
-            .is_some_and(|broker| !broker.fenced && broker.endpoint(&context.listener).is_some())
+            .is_some_and(|broker| !broker.fenced && broker.endpoint(listener).is_some())
     };
-    context.broker.link.active_controller().filter(reachable).unwrap_or(context.broker.id)
+    node.controllers.active().filter(reachable).unwrap_or(node.id)
 }
 
 /// Kafka's own topics.

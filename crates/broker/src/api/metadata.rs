@@ -54,7 +54,9 @@ pub(super) async fn handle(context: Context, request: MetadataRequest) -> Metada
     MetadataResponse::default()
         .with_brokers(brokers(&context, &image))
         .with_cluster_id(image.cluster_id().map(|id| text(id)))
-        .with_controller_id(lookup::controller_id(&context, &image).into())
+        .with_controller_id(
+            lookup::controller_id(&context.broker.node, &context.listener, &image).into(),
+        )
         .with_topics(topics)
 }
 
@@ -137,7 +139,7 @@ async fn create_missing(
     let proposal =
         Proposal::CreateTopics(CreateTopics { topics: topics.collect(), validate_only: false });
     let deadline = admin_deadline(CREATE_TIMEOUT_MS);
-    match context.broker.link.propose_and_see(&proposal, deadline).await {
+    match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
         Ok(Reply::CreateTopics(results)) => {
             let refused = missing.into_iter().zip(results).filter_map(|(name, result)| {
                 let refusal = result.err()?;

@@ -1,6 +1,7 @@
 //! Kafka's requests, one file each: decode is done, order is kept elsewhere; here it is decided what the
 //! answer is.
 
+mod administration;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
@@ -24,7 +25,6 @@ mod describe_topic_partitions;
 pub(crate) mod dispatch;
 mod elect_leaders;
 mod error;
-mod features;
 mod fetch;
 mod fetch_session;
 mod find_coordinator;
@@ -58,10 +58,12 @@ use tokio::time::Instant;
 
 use crate::controller_link::ControllerLink;
 use crate::coordinator::GroupCoordinator;
-use crate::loggers::LogLevels;
 use crate::metadata::Metadata;
 use crate::partition::Partitions;
 
+use administration::AdminContext;
+pub use administration::QuorumView;
+pub(crate) use administration::{ControllerListener, Node, Role};
 pub(crate) use error::group_write_code;
 pub(crate) use fetch_session::Slots as FetchSessionSlots;
 pub(crate) use init_producer_id::ProducerIds;
@@ -79,7 +81,8 @@ pub(crate) struct Broker {
     pub(crate) link: ControllerLink,
     pub(crate) partitions: Partitions,
     pub(crate) coordinator: GroupCoordinator,
-    pub(crate) log_levels: Arc<LogLevels>,
+    /// For what controllers answer as well.
+    pub(crate) node: Arc<Node>,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: Arc<FetchSessionSlots>,
 }

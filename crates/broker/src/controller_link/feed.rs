@@ -43,10 +43,11 @@ enum FeedError {
 
 /// Follows the feed until the link stops. Prefers the controller in the same process, then goes round.
 pub(super) async fn follow(shared: Arc<Shared>, partitions: Partitions, local: Option<BrokerId>) {
-    let mut order: VecDeque<Client> = shared.leader.controllers().iter().cloned().collect();
+    let mut order: VecDeque<Client> =
+        shared.controllers.leader.controllers().iter().cloned().collect();
     // Brokers without a controller of their own spread over the controllers.
     let first = local
-        .and_then(|id| shared.leader.position(id))
+        .and_then(|id| shared.controllers.leader.position(id))
         .unwrap_or(shared.broker_id.unsigned_abs() as usize % order.len().max(1));
     order.rotate_left(first);
     let mut follower = Follower {
@@ -99,7 +100,7 @@ impl Follower {
         mut client: Client,
     ) -> Result<std::convert::Infallible, FeedError> {
         let request = FeedRequest {
-            cluster_id: shared.cluster_id().unwrap_or_default(),
+            cluster_id: shared.controllers.cluster_id().unwrap_or_default(),
             node_id: shared.broker_id,
             from_offset: if self.image.offset() == 0 { 0 } else { self.image.offset() + 1 },
         };
@@ -148,7 +149,7 @@ impl Follower {
     ) -> Result<(), FeedError> {
         match event {
             Event::Status(status) => {
-                shared.leader.heard(status.leader_id, status.term);
+                shared.controllers.leader.heard(status.leader_id, status.term);
                 self.leaderless_since = match status.leader_id {
                     0.. => None,
                     _ => self.leaderless_since.or_else(|| Some(Instant::now())),
@@ -199,7 +200,7 @@ impl Follower {
             .image
             .broker(shared.broker_id)
             .filter(|broker| broker.incarnation_id == shared.incarnation_id);
-        if shared.metadata.applied_offset() == 0 && registration.is_none() {
+        if shared.controllers.metadata.applied_offset() == 0 && registration.is_none() {
             self.gathered = self.gathered.take().map(|_| Gathered::Several);
             return;
         }
@@ -214,13 +215,13 @@ impl Follower {
         self.applied = self.image.clone();
         let image = Arc::new(self.image.clone());
         let offset = image.offset();
-        shared.metadata.publish(Arc::clone(&image), &delta);
+        shared.controllers.metadata.publish(Arc::clone(&image), &delta);
         let partitions = self.partitions.clone();
         let applied = tokio::task::spawn_blocking(move || partitions.apply(&image, &delta)).await;
         if let Err(error) = applied {
             tracing::error!(offset, %error, "the partitions could not follow the metadata");
         }
-        shared.metadata.applied(offset);
+        shared.controllers.metadata.applied(offset);
         shared.beat_now.notify_one();
     }
 }

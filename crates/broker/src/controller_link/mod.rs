@@ -2,6 +2,7 @@
 //! proposals. Runs on the control runtime, so that no stall of the data path can fence a healthy broker,
 //! and never gives up.
 
+mod controllers;
 mod feed;
 mod leader;
 mod session;
@@ -15,27 +16,21 @@ use arc_swap::ArcSwapOption;
 use ottla_config::{HostPort, Voter};
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
-use ottla_metadata::{Proposal, Proposer, Refusal, Reply};
-use ottla_protocol::ErrorCode;
-use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset};
-use ottla_rpc::controller::{
-    Beat, DescribeQuorumReply, DescribeQuorumRequest, ProposeRequest, RegisterRequest,
-};
-use ottla_rpc::{convert, status};
+use ottla_metadata::{Proposal, Proposer, Reply};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid};
+use ottla_rpc::controller::{Beat, RegisterRequest};
+use ottla_rpc::convert;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 
 use crate::metadata::Metadata;
 use crate::partition::{IsrProposer, Partitions, ProposeError as IsrError};
-use leader::Leader;
 
-/// One attempt of a call to the active controller; a paused controller must not eat a whole deadline.
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// Between attempts while the quorum has no leader to try.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
+pub(crate) use controllers::{Controllers, ProposeError};
+
 /// How long an ISR proposal is tried; its partition then makes a new one.
 const ISR_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -56,17 +51,6 @@ pub(crate) struct LinkOptions {
     pub(crate) runtime: Handle,
 }
 
-/// A proposal was not answered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProposeError {
-    /// Unknown: it may have been taken.
-    #[error("the active controller did not answer in time: {0}")]
-    TimedOut(String),
-    /// Definite: the controller does not take it.
-    #[error("the active controller refused the request: {0}")]
-    Refused(Refusal),
-}
-
 /// The link. Clones share.
 #[derive(Clone)]
 pub(crate) struct ControllerLink {
@@ -75,16 +59,13 @@ pub(crate) struct ControllerLink {
 }
 
 struct Shared {
-    leader: Leader,
+    controllers: Arc<Controllers>,
     broker_id: BrokerId,
     incarnation_id: KafkaUuid,
     /// Taken up into the registration once the logs have been opened.
     registration: Mutex<Registration>,
-    /// What this node takes for its cluster's id before the feed says it.
-    own_cluster_id: Mutex<Option<String>>,
     beat_interval: Duration,
     session_timeout: Duration,
-    metadata: Arc<Metadata>,
     runtime: Handle,
     /// The registration that the session speaks for.
     epoch: watch::Sender<Option<BrokerEpoch>>,
@@ -102,15 +83,19 @@ impl ControllerLink {
     /// A link that does nothing until [`ControllerLink::start`].
     pub(crate) fn new(options: LinkOptions) -> Result<Self, ottla_rpc::InvalidAddress> {
         let _on_control = options.runtime.enter();
+        let controllers = Controllers::new(
+            &options.voters,
+            &options.controllers,
+            options.cluster_id,
+            options.metadata,
+        )?;
         let shared = Shared {
-            leader: Leader::new(&options.voters, &options.controllers)?,
+            controllers: Arc::new(controllers),
             broker_id: options.registration.broker_id,
             incarnation_id: options.registration.incarnation_id,
             registration: Mutex::new(options.registration),
-            own_cluster_id: Mutex::new(options.cluster_id),
             beat_interval: options.beat_interval,
             session_timeout: options.session_timeout,
-            metadata: options.metadata,
             runtime: options.runtime.clone(),
             epoch: watch::Sender::new(None),
             in_session: watch::Sender::new(false),
@@ -128,7 +113,7 @@ impl ControllerLink {
     pub(crate) fn start(&self, partitions: Partitions, local: Option<BrokerId>) {
         self.shared.registration.lock().previous_broker_epoch = partitions.previous_broker_epoch();
         if let Some(stored) = partitions.cluster_id() {
-            *self.shared.own_cluster_id.lock() = Some(stored);
+            self.shared.controllers.learn_cluster_id(stored);
         }
         let runtime = &self.shared.runtime;
         let mut tasks = self.tasks.lock();
@@ -148,14 +133,14 @@ impl ControllerLink {
         }
     }
 
-    /// The id of the active controller, as far as is known.
-    pub(crate) fn active_controller(&self) -> Option<BrokerId> {
-        self.shared.leader.id()
+    /// The controllers at the other end.
+    pub(crate) fn controllers(&self) -> &Arc<Controllers> {
+        &self.shared.controllers
     }
 
     /// Completes when this broker is registered, unfenced and so may serve.
     pub(crate) async fn unfenced(&self) {
-        let mut applied = self.shared.metadata.subscribe();
+        let mut applied = self.shared.controllers.metadata.subscribe();
         // The sender lives as long as the link: waiting cannot fail.
         let _ = applied.wait_for(|_| self.shared.is_unfenced()).await;
     }
@@ -205,103 +190,11 @@ impl ControllerLink {
         }
     }
 
-    /// Proposes to the active controller, whoever it is by then, until it answers or `deadline` comes.
-    /// The answer says taken or refused; its effects are in the image from the returned offset on.
-    ///
-    /// `proposer` is who asks: [`Proposer::TOOL`] for a client's wish.
-    pub(crate) async fn propose(
-        &self,
-        proposer: Proposer,
-        proposal: &Proposal,
-        deadline: Instant,
-    ) -> Result<(Reply, MetadataOffset), ProposeError> {
-        let request = ProposeRequest {
-            cluster_id: self.shared.cluster_id().unwrap_or_default(),
-            broker_id: proposer.broker_id,
-            broker_epoch: proposer.broker_epoch,
-            proposal: Some(convert::proposal_to_proto(proposal)),
-        };
-        let reply = self
-            .call(deadline, |mut client| {
-                let request = request.clone();
-                async move { client.propose(request).await }
-            })
-            .await?;
-        let offset = reply.offset;
-        let reply = reply.reply.ok_or_else(|| invalid("an answer without content"))?;
-        let reply =
-            convert::reply_from_proto(reply).map_err(|error| invalid(&error.to_string()))?;
-        Ok((reply, offset))
-    }
-
-    /// Like [`ControllerLink::propose`], and waits until the effects are visible in this broker's image.
-    pub(crate) async fn propose_and_see(
-        &self,
-        proposal: &Proposal,
-        deadline: Instant,
-    ) -> Result<Reply, ProposeError> {
-        let (reply, offset) = self.propose(Proposer::TOOL, proposal, deadline).await?;
-        if self.shared.metadata.wait_for(offset, deadline).await {
-            return Ok(reply);
-        }
-        Err(ProposeError::TimedOut("this broker's metadata lags behind".to_owned()))
-    }
-
     /// This broker, as a proposer for itself.
     pub(crate) fn proposer(&self) -> Proposer {
         let broker_epoch = self.shared.session_epoch().unwrap_or(-1);
         Proposer { broker_id: self.shared.broker_id, broker_epoch }
     }
-
-    /// The quorum as its active controller sees it.
-    pub(crate) async fn describe_quorum(
-        &self,
-        deadline: Instant,
-    ) -> Result<DescribeQuorumReply, ProposeError> {
-        self.call(deadline, |mut client| async move {
-            client.describe_quorum(DescribeQuorumRequest {}).await
-        })
-        .await
-    }
-
-    async fn call<T, F>(
-        &self,
-        deadline: Instant,
-        attempt: impl Fn(leader::Client) -> F,
-    ) -> Result<T, ProposeError>
-    where
-        F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
-    {
-        let leader = &self.shared.leader;
-        let mut last_error = "no controller is active".to_owned();
-        loop {
-            let Ok((id, client)) = timeout_at(deadline, leader.find()).await else {
-                return Err(ProposeError::TimedOut(last_error));
-            };
-            let until = deadline.min(Instant::now() + ATTEMPT);
-            let status = match timeout_at(until, attempt(client)).await {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => status,
-                Err(_) => tonic::Status::deadline_exceeded("no answer"),
-            };
-            if let Some(refusal) = status::refusal(&status) {
-                return Err(ProposeError::Refused(refusal));
-            }
-            if status.code() == tonic::Code::InvalidArgument {
-                return Err(invalid(status.message()));
-            }
-            last_error = format!("controller {id}: {}", status.message());
-            leader.judge(id, &status);
-            if leader.id().is_none_or(|leader| leader == id) {
-                sleep(RETRY_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// What two nodes of different versions may come to.
-fn invalid(reason: &str) -> ProposeError {
-    ProposeError::Refused(Refusal::new(ErrorCode::UnknownServerError, reason))
 }
 
 impl IsrProposer for ControllerLink {
@@ -312,7 +205,7 @@ impl IsrProposer for ControllerLink {
         Box::pin(async move {
             let deadline = Instant::now() + ISR_DEADLINE;
             let proposal = Proposal::AlterPartitions(partitions);
-            match self.propose(self.proposer(), &proposal, deadline).await {
+            match self.controllers().propose(self.proposer(), &proposal, deadline).await {
                 Ok((Reply::AlterPartitions(outcomes), _)) => Ok(outcomes),
                 Ok(_) => Err(IsrError("an answer to another question".to_owned())),
                 Err(error) => Err(IsrError(error.to_string())),
@@ -322,13 +215,8 @@ impl IsrProposer for ControllerLink {
 }
 
 impl Shared {
-    fn cluster_id(&self) -> Option<String> {
-        let known = self.metadata.image().cluster_id().map(|id| id.to_string());
-        known.or_else(|| self.own_cluster_id.lock().clone())
-    }
-
     fn registration(&self) -> RegisterRequest {
-        let cluster_id = self.cluster_id().unwrap_or_default();
+        let cluster_id = self.controllers.cluster_id().unwrap_or_default();
         convert::registration_to_proto(&self.registration.lock(), &cluster_id)
     }
 
@@ -350,7 +238,8 @@ impl Shared {
     }
 
     fn is_unfenced(&self) -> bool {
-        self.session_epoch().is_some_and(|epoch| self.metadata.is_unfenced(self.broker_id, epoch))
+        self.session_epoch()
+            .is_some_and(|epoch| self.controllers.metadata.is_unfenced(self.broker_id, epoch))
     }
 
     fn may_stop(&self) {
@@ -364,10 +253,10 @@ impl Shared {
 
     fn beat(&self, broker_epoch: BrokerEpoch) -> Beat {
         Beat {
-            cluster_id: self.cluster_id().unwrap_or_default(),
+            cluster_id: self.controllers.cluster_id().unwrap_or_default(),
             broker_id: self.broker_id,
             broker_epoch,
-            metadata_offset: self.metadata.applied_offset(),
+            metadata_offset: self.controllers.metadata.applied_offset(),
             want_fence: false,
             want_shutdown: self.want_shutdown.load(Ordering::Acquire),
         }

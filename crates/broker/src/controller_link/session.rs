@@ -40,7 +40,7 @@ enum Lost {
 /// Keeps a session with whichever controller is active, for ever.
 pub(super) async fn keep(shared: Arc<Shared>) {
     loop {
-        let (id, client) = shared.leader.find().await;
+        let (id, client) = shared.controllers.leader.find().await;
         let epoch = match shared.session_epoch() {
             Some(epoch) => Ok(epoch),
             None => register(&shared, client.clone()).await,
@@ -70,9 +70,9 @@ fn take_leave(shared: &Shared, id: i32, lost: &Lost) -> Duration {
     match lost {
         Lost::LeaderChanged => {}
         Lost::StaleEpoch => shared.void_session_epoch(),
-        Lost::Closed | Lost::Silent => shared.leader.lost(id),
+        Lost::Closed | Lost::Silent => shared.controllers.leader.lost(id),
         Lost::Status(status) => {
-            let redirected = shared.leader.judge(id, status);
+            let redirected = shared.controllers.leader.judge(id, status);
             if !redirected && is_refusal(status) {
                 tracing::warn!(controller = id, "registration refused: {}", status.message());
                 if status.code() == Code::PermissionDenied {
@@ -81,7 +81,7 @@ fn take_leave(shared: &Shared, id: i32, lost: &Lost) -> Duration {
                 return REFUSED_PAUSE;
             }
             // Nobody else to turn to: this one may be active in a moment.
-            if shared.leader.id().is_none() {
+            if shared.controllers.leader.id().is_none() {
                 return TRY_AGAIN;
             }
         }
@@ -132,7 +132,7 @@ async fn hold(
                 let reply = reply.map_err(|_| Lost::Silent)??.ok_or(Lost::Closed)?;
                 take(shared, &reply)?;
             }
-            () = shared.leader.changed_from(id) => return Err(Lost::LeaderChanged),
+            () = shared.controllers.leader.changed_from(id) => return Err(Lost::LeaderChanged),
             _ = tick.tick() => {
                 last_sent = shared.beat(epoch);
                 let _ = beats.try_send(last_sent.clone());

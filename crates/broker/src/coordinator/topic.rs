@@ -65,7 +65,7 @@ impl OffsetsTopic {
         let topics = vec![wish.topic()];
         let proposal = Proposal::CreateTopics(CreateTopics { topics, validate_only: false });
         let deadline = Instant::now() + CREATE_TIMEOUT;
-        let reply = match link.propose_and_see(&proposal, deadline).await {
+        let reply = match link.controllers().propose_and_see(&proposal, deadline).await {
             Ok(Reply::CreateTopics(results)) => results.into_iter().next(),
             Ok(_) => None,
             Err(error) => {

@@ -1,7 +1,6 @@
 //! Listening sockets: bound on every address a host has, accepting until told to stop.
 //!
-//! One port carries Kafka and gRPC. A gRPC connection opens with "PRI * HTTP/2"; read as the length of a
-//! Kafka frame, its first byte alone would mean more than a gigabyte, which is never allowed.
+//! One port carries Kafka and gRPC: the first byte of a connection tells them apart.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -18,8 +17,6 @@ use tokio_util::task::TaskTracker;
 use super::connection::{self, Handler, Limits};
 use super::connection_counts::{ConnectionCounts, Slot};
 
-/// The first byte of an HTTP/2 connection.
-const HTTP2_FIRST_BYTE: u8 = b'P';
 /// How long a connection beyond the limits has to show that it is another broker's.
 const HTTP2_PATIENCE: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted.
@@ -141,8 +138,8 @@ pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
 }
 
-/// Accepts connections of the listener `name` until `shared.stop` is cancelled. `grpc` takes those that speak HTTP/2; without
-/// it they are closed.
+/// Accepts connections of the listener `name` until `shared.stop` is cancelled. `grpc` takes those that
+/// speak HTTP/2; without it they are closed.
 pub(crate) async fn accept<A: Accept>(
     name: &str,
     socket: TcpListener,
@@ -159,13 +156,7 @@ pub(crate) async fn accept<A: Accept>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let slot = shared.counts.take(&name, peer.ip());
-                let pause = shared.counts.pause(&name, Instant::now());
-                let (acceptor, grpc, shared) = (acceptor.clone(), grpc.clone(), shared.clone());
-                let tasks = shared.tasks.clone();
-                tasks.spawn(async move {
-                    serve(stream, peer, slot, &*acceptor, grpc, shared).await;
-                });
+                let pause = begin(&name, stream, peer, &acceptor, grpc.clone(), &shared);
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
@@ -178,6 +169,46 @@ pub(crate) async fn accept<A: Accept>(
             Err(error) => tracing::debug!(%error, "accept failed"),
         }
     }
+}
+
+/// Serves connections that somebody else accepts, as if they were accepted here, until `shared.stop` is
+/// cancelled.
+pub(crate) async fn take_over<A: Accept>(
+    name: &str,
+    mut accepted: mpsc::Receiver<TcpStream>,
+    acceptor: Arc<A>,
+    shared: Shared,
+) {
+    let name: Arc<str> = name.to_lowercase().into();
+    loop {
+        let stream = tokio::select! {
+            stream = accepted.recv() => stream,
+            () = shared.stop.cancelled() => None,
+        };
+        let Some(stream) = stream else { return };
+        // One without a peer is closed already.
+        if let Ok(peer) = stream.peer_addr() {
+            let pause = begin(&name, stream, peer, &acceptor, None, &shared);
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Begins to serve a connection; returns how long to wait before the next one.
+fn begin<A: Accept>(
+    name: &Arc<str>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    acceptor: &Arc<A>,
+    grpc: Option<mpsc::Sender<TcpStream>>,
+    shared: &Shared,
+) -> Duration {
+    let slot = shared.counts.take(name, peer.ip());
+    let pause = shared.counts.pause(name, Instant::now());
+    let (acceptor, shared) = (Arc::clone(acceptor), shared.clone());
+    let tasks = shared.tasks.clone();
+    tasks.spawn(async move { serve(stream, peer, slot, &*acceptor, grpc, shared).await });
+    pause
 }
 
 fn is_exhausted(error: &io::Error) -> bool {
@@ -200,15 +231,14 @@ async fn serve<A: Accept>(
         tracing::debug!(%peer, %error, "connection closed");
         return;
     }
-    let mut first = [0u8];
     // Without room there is none but for other brokers, who speak first and at once.
     let patience = if slot.is_ok() { shared.limits.max_idle } else { HTTP2_PATIENCE };
-    let peeked = tokio::select! {
-        peeked = timeout(patience, stream.peek(&mut first)) => peeked,
+    let is_http2 = tokio::select! {
+        is_http2 = timeout(patience, ottla_rpc::speaks_http2(&stream)) => is_http2,
         () = shared.stop.cancelled() => return,
     };
-    match peeked {
-        Ok(Ok(1)) if first[0] == HTTP2_FIRST_BYTE => {
+    match is_http2 {
+        Ok(Ok(Some(true))) => {
             // Replication is not what the limits are about.
             drop(slot);
             if let Some(grpc) = grpc {
@@ -219,7 +249,7 @@ async fn serve<A: Accept>(
         _ if let Err(key) = &slot => {
             tracing::warn!(%peer, "connection closed: '{key}' is reached");
         }
-        Ok(Ok(1)) => {
+        Ok(Ok(Some(false))) => {
             let handler = tokio::select! {
                 handler = acceptor.accept(peer) => handler,
                 () = shared.stop.cancelled() => return,

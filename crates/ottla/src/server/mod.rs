@@ -13,17 +13,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use ottla_broker::{Broker, BrokerHandle, BrokerOptions, LogLevels};
+use ottla_broker::{
+    Broker, BrokerHandle, BrokerOptions, ControllerServer, ControllerServerOptions, LogLevels,
+};
 use ottla_config::NodeConfig;
-use ottla_metadata_controller::{Controller, ControllerHandle};
+use ottla_metadata_controller::{Controller, ControllerHandle, ControllerOptions};
 use ottla_protocol::ids::KafkaUuid;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::{debug, error, info};
 
 /// Threads for consensus, sessions and the metadata feed: one may wait for a disk, the other goes on.
 const CONTROL_THREADS: usize = 2;
+/// Connections of clients that wait for the controller's listener to take them.
+const CLIENTS_ACCEPTED: usize = 64;
 /// What still runs when everything has been shut down in order is cut off after this.
 const LEFTOVERS: Duration = Duration::from_millis(200);
 /// Exit code after a second signal, as a shell reports an interrupted program.
@@ -79,18 +84,29 @@ async fn serve(
     let begun = Instant::now();
     let mut signals = Signals::new()?;
     let incarnation_id = KafkaUuid::from_bytes(rand::random());
-    let roles = config.roles;
-    let controller = match roles.controller {
+    let config = Arc::new(config);
+    let (control, data) = (control.handle().clone(), data.handle().clone());
+    let controller = match config.roles.controller {
         true => {
+            let (clients, connections) = mpsc::channel(CLIENTS_ACCEPTED);
             let options = settings::controller_options(&config, incarnation_id);
-            Some(Controller::start(options).await?)
+            let options = ControllerOptions { clients: Some(clients), ..options };
+            let controller = Controller::start(options).await?;
+            let options = ControllerServerOptions {
+                config: Arc::clone(&config),
+                log_levels: Arc::clone(&log_levels),
+                connections,
+                images: controller.images(),
+                quorum: Arc::new(controller.quorum()),
+                control: control.clone(),
+                data: data.clone(),
+            };
+            Some((controller, ControllerServer::start(options).await?))
         }
         false => None,
     };
-    let broker = match roles.broker {
+    let broker = match config.roles.broker {
         true => {
-            let (control, data) = (control.handle().clone(), data.handle().clone());
-            let config = Arc::new(config);
             let options = BrokerOptions { config, incarnation_id, log_levels, control, data };
             Some(Broker::start(options).await?)
         }
@@ -121,7 +137,8 @@ async fn serve(
 
 /// What runs here.
 struct Node {
-    controller: Option<ControllerHandle>,
+    /// With what serves its clients.
+    controller: Option<(ControllerHandle, ControllerServer)>,
     broker: Option<BrokerHandle>,
 }
 
@@ -143,7 +160,7 @@ impl Node {
         };
         let controller = async {
             match &self.controller {
-                Some(controller) => controller.failed().await.into(),
+                Some((controller, _)) => controller.failed().await.into(),
                 None => std::future::pending().await,
             }
         };
@@ -158,7 +175,8 @@ impl Node {
         if let Some(broker) = self.broker {
             broker.shutdown().await;
         }
-        if let Some(controller) = self.controller {
+        if let Some((controller, clients)) = self.controller {
+            clients.stop().await;
             controller.shutdown().await;
         }
     }
