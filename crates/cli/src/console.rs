@@ -1,10 +1,11 @@
 //! What the tools write besides their results: log lines in the form of Kafka's tools, and usage.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::jopt::{Opt, usage};
+use crate::jopt::{Given, Opt, usage};
 
 /// `[TIME] LEVEL message (class)` on stderr.
 pub(crate) fn log(level: &str, message: &str, class: &str) {
@@ -37,6 +38,25 @@ pub(crate) fn usage_error(message: &str, options: &[Opt]) -> ExitCode {
     complain(message);
     let _ = write!(std::io::stderr().lock(), "{}", usage(options));
     ExitCode::FAILURE
+}
+
+/// What ends a tool before it begins: a call for help (an empty command line is one), for the version, or
+/// the lack of a required option.
+pub(crate) fn preamble(
+    given: &Given,
+    args: &[OsString],
+    options: &[Opt],
+    about: &str,
+    required: &[&str],
+) -> Option<ExitCode> {
+    if args.is_empty() || given.has("help") {
+        return Some(usage_error(about, options));
+    }
+    if given.has("version") {
+        return Some(version());
+    }
+    let missing = required.iter().find(|name| !given.has(name))?;
+    Some(usage_error(&format!("Missing required argument \"[{missing}]\""), options))
 }
 
 /// `--version`.

@@ -1,8 +1,11 @@
 //! Errors under the names that Kafka's tools log them by.
 
+use std::process::ExitCode;
+
 use ottla_client::{ApiError, ClientError};
 use ottla_protocol::ErrorCode;
 
+use crate::console::complain;
 use crate::jopt::OptionError;
 
 /// An error of a tool: what Kafka calls it, and what it says.
@@ -20,6 +23,11 @@ impl Failure {
 
     pub(crate) fn illegal_argument(message: impl Into<String>) -> Self {
         Self::new("java.lang.IllegalArgumentException", message)
+    }
+
+    /// A setting that a client cannot be made of.
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new("org.apache.kafka.common.config.ConfigException", message)
     }
 
     /// No node answered in time; `call` is what was wanted of it.
@@ -54,6 +62,19 @@ impl Failure {
     /// `class: message`.
     pub(crate) fn thrown(&self) -> String {
         format!("{}: {}", self.class, self.message)
+    }
+
+    /// Ends a tool that catches what it throws: the message, then the exception.
+    pub(crate) fn caught(&self) -> ExitCode {
+        complain(&self.message);
+        complain(&self.thrown());
+        ExitCode::FAILURE
+    }
+
+    /// Ends a tool that does not.
+    pub(crate) fn uncaught(&self) -> ExitCode {
+        complain(&format!("Exception in thread \"main\" {}", self.thrown()));
+        ExitCode::FAILURE
     }
 }
 

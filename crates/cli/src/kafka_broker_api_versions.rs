@@ -6,16 +6,16 @@ use std::process::ExitCode;
 
 use ottla_client::{BrokerVersions, Client, Node};
 
-use crate::console::{self, complain, say};
+use crate::console::{preamble, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given, Opt, flag, value};
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, client_options};
 use crate::session;
 
 /// Kafka's tool does not try again; this is enough for a busy machine.
 const PATIENCE_MS: u64 = 2_000;
 
-const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: server(s) to use", "REQUIRED: host:port, …"),
     value("command-config", "String: config file", "Properties of the client."),
     flag("help", "Print this."),
@@ -107,47 +107,24 @@ const KNOWN: &[(&str, i16, i16, i16)] = &[
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let given = match jopt::parse(OPTIONS, &args) {
         Ok(given) => given,
-        Err(error) => return thrown(&Failure::from(error)),
+        Err(error) => return Failure::from(error).caught(),
     };
-    let usage = |message: &str| console::usage_error(message, OPTIONS);
-    if args.is_empty() || given.has("help") {
-        return usage("This tool helps to retrieve broker version information.");
+    let about = "This tool helps to retrieve broker version information.";
+    if let Some(code) = preamble(&given, &args, OPTIONS, about, &["bootstrap-server"]) {
+        return code;
     }
-    if given.has("version") {
-        return console::version();
-    }
-    if !given.has("bootstrap-server") {
-        return usage("Missing required argument \"[bootstrap-server]\"");
-    }
-    session::run(async {
-        match print_versions(&given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => thrown(&failure),
-        }
-    })
-}
-
-fn thrown(failure: &Failure) -> ExitCode {
-    complain(&failure.message);
-    complain(&failure.thrown());
-    ExitCode::FAILURE
+    session::run_or(print_versions(&given), Failure::caught)
 }
 
 async fn print_versions(given: &Given) -> Result<(), Failure> {
     let bootstrap = given.one("bootstrap-server")?.unwrap_or_default();
-    let properties = match given.one("command-config")? {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("command-config")?)?;
     let mut options = client_options("admin-1", &properties)?;
     options.api_timeout_ms = options.api_timeout_ms.min(PATIENCE_MS);
     let client =
         Client::connect(bootstrap, options).await.map_err(
             |error| match session::bootstrap_error(&error) {
-                Some(error) => Failure::new(
-                    "org.apache.kafka.common.config.ConfigException",
-                    error.to_string(),
-                ),
+                Some(error) => Failure::config(error.to_string()),
                 None => {
                     let asked: Vec<_> = bootstrap
                         .split(',')

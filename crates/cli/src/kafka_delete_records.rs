@@ -11,18 +11,18 @@ use ottla_client::{Admin, ApiError, ClientError};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{Offset, TopicPartition};
 
-use crate::console::{self, complain, say};
+use crate::console::{self, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given, Opt, flag, value};
 use crate::json_file;
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, client_options};
 use crate::session;
 
 /// The version of the file's form; a file without one has it.
 const VERSION: i64 = 1;
 const OPERATION: &str = "org.apache.kafka.tools.AdminOperationException";
 
-const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: server(s) to connect to", "REQUIRED: host:port, …"),
     value(
         "command-config",
@@ -43,42 +43,20 @@ const OPTIONS: &[Opt] = &[
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let given = match jopt::parse(OPTIONS, &args) {
         Ok(given) => given,
-        Err(error) => return thrown(&Failure::from(error)),
+        Err(error) => return Failure::from(error).caught(),
     };
-    let usage = |message: &str| console::usage_error(message, OPTIONS);
-    if args.is_empty() || given.has("help") {
-        return usage(
-            "This tool helps to delete records of the given partitions down to the specified offset.",
-        );
+    let about =
+        "This tool helps to delete records of the given partitions down to the specified offset.";
+    let required = ["bootstrap-server", "offset-json-file"];
+    if let Some(code) = console::preamble(&given, &args, OPTIONS, about, &required) {
+        return code;
     }
-    if given.has("version") {
-        return console::version();
-    }
-    for required in ["bootstrap-server", "offset-json-file"] {
-        if !given.has(required) {
-            return usage(&format!("Missing required argument \"[{required}]\""));
-        }
-    }
-    session::run(async {
-        match delete(&given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => thrown(&failure),
-        }
-    })
-}
-
-fn thrown(failure: &Failure) -> ExitCode {
-    complain(&failure.message);
-    complain(&failure.thrown());
-    ExitCode::FAILURE
+    session::run_or(delete(&given), Failure::caught)
 }
 
 async fn delete(given: &Given) -> Result<(), Failure> {
     let bootstrap = given.one("bootstrap-server")?.unwrap_or_default();
-    let properties = match given.one("command-config")? {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("command-config")?)?;
     let options = client_options("adminclient-1", &properties)?;
     if ottla_client::parse_bootstrap(bootstrap).is_err() {
         let message = "Failed to create new KafkaAdminClient";

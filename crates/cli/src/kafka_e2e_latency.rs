@@ -17,7 +17,7 @@ use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Argument, Given, Opt, flag, value};
 use crate::kafka_console_producer::explain;
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, Properties, client_options};
 use crate::session;
 
 /// A record that is not read back for so long is lost.
@@ -29,7 +29,7 @@ const fn number(name: &'static str, help: &'static str) -> Opt {
     Opt { name, argument: Argument::Optional("Integer: bytes"), help }
 }
 
-const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: bootstrap-server", "REQUIRED: host:port, …"),
     Opt {
         name: "command-config",
@@ -83,7 +83,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     let given = match jopt::parse(OPTIONS, &args) {
         Ok(given) => given,
-        Err(error) => return thrown(&Failure::from(error)),
+        Err(error) => return Failure::from(error).caught(),
     };
     if given.has("help") {
         return usage("This tool measures end-to-end latency.");
@@ -92,21 +92,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         return console::version();
     }
     match settings(&given) {
-        Ok(Ok(settings)) => session::run(async {
-            match measure(settings).await {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(failure) => thrown(&failure),
-            }
-        }),
+        Ok(Ok(settings)) => session::run_or(measure(settings), Failure::caught),
         Ok(Err(message)) => usage(&message),
-        Err(failure) => thrown(&failure),
+        Err(failure) => failure.caught(),
     }
-}
-
-fn thrown(failure: &Failure) -> ExitCode {
-    complain(&failure.message);
-    complain(&failure.thrown());
-    ExitCode::FAILURE
 }
 
 struct Settings {
@@ -145,10 +134,7 @@ fn settings(given: &Given) -> Result<Result<Settings, String>, Failure> {
         }
     }
     let count = |name: &'static str| Ok::<_, Failure>(usize::try_from(size(name)?).unwrap_or(0));
-    let mut properties = match given.one("command-config")? {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let mut properties = properties::read(given.one("command-config")?)?;
     properties.insert("acks".to_owned(), acks.to_owned());
     properties.insert("linger.ms".to_owned(), "0".to_owned());
     Ok(Ok(Settings {

@@ -17,7 +17,7 @@ use crate::console::{self, complain, say};
 use crate::exceptions::{Failure, exception_name};
 use crate::jopt::{self, Given, Opt, flag, value};
 use crate::kafka_topics::is_internal;
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, client_options};
 use crate::session;
 use filter::Filter;
 
@@ -25,7 +25,7 @@ const CLIENT: &str = "GetOffsetShell";
 /// The class that Kafka's tools throw for what they explain without a stack trace.
 const TERSE: &str = "org.apache.kafka.tools.TerseException";
 
-const OPTIONS: &[Opt] = &[
+pub(crate) const OPTIONS: &[Opt] = &[
     value("bootstrap-server", "String: HOST1:PORT1,…", "REQUIRED: where the cluster is."),
     value("command-config", "String: config file", "Properties of the client."),
     flag("exclude-internal-topics", "Leave Kafka's own topics out."),
@@ -64,27 +64,19 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(given) => given,
         Err(error) => return occurred(&Failure::new(TERSE, error.to_string())),
     };
-    let usage = |message: &str| console::usage_error(message, OPTIONS);
-    if args.is_empty() || given.has("help") {
-        return usage("An interactive shell for getting topic-partition offsets.");
-    }
-    if given.has("version") {
-        return console::version();
+    let about = "An interactive shell for getting topic-partition offsets.";
+    if let Some(code) = console::preamble(&given, &args, OPTIONS, about, &["bootstrap-server"]) {
+        return code;
     }
     let bootstrap = match given.one("bootstrap-server") {
-        Ok(Some(bootstrap)) => bootstrap,
-        Ok(None) => return usage("Missing required argument \"[bootstrap-server]\""),
+        Ok(bootstrap) => bootstrap.unwrap_or_default(),
         Err(error) => return occurred(&Failure::from(error)),
     };
     if ottla_client::parse_bootstrap(bootstrap).is_err() {
-        return usage("Please provide valid host:port like host1:9091,host2:9092\n");
+        let message = "Please provide valid host:port like host1:9091,host2:9092\n";
+        return console::usage_error(message, OPTIONS);
     }
-    session::run(async {
-        match print_offsets(bootstrap, &given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => occurred(&failure),
-        }
-    })
+    session::run_or(print_offsets(bootstrap, &given), occurred)
 }
 
 fn occurred(failure: &Failure) -> ExitCode {
@@ -118,10 +110,7 @@ async fn print_offsets(bootstrap: &str, given: &Given) -> Result<(), Failure> {
         None => Filter::topic(given.one("topic")?, given.one("partitions")?).map_err(terse)?,
     };
     let time = time(given.one("time")?.unwrap_or("latest"))?;
-    let properties = match given.one("command-config")? {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("command-config")?)?;
     let options = client_options(CLIENT, &properties)?;
     let who = format!("AdminClient clientId={CLIENT}");
     let client = session::connect(bootstrap, options, &who)

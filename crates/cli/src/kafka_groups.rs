@@ -1,6 +1,6 @@
 //! `kafka-groups`: the groups of all kinds.
 
-mod options;
+pub(crate) mod options;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use ottla_client::admin::{GroupListing, GroupType};
 use ottla_client::{Admin, ClientError};
 
-use crate::console::{self, complain, print, say};
+use crate::console::{self, print, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given};
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, Properties, client_options};
 use crate::session;
 use options::{Misuse, OPTIONS};
 
@@ -25,18 +25,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let filter = match options::check(&given) {
         Ok(filter) => filter,
         Err(Misuse::Usage(message)) => return console::usage_error(&message, OPTIONS),
-        Err(Misuse::Thrown(failure)) => return thrown(&failure),
+        Err(Misuse::Thrown(failure)) => return failure.caught(),
         Err(Misuse::Version) => return console::version(),
     };
     session::run(async move {
-        let properties = match given.one("command-config") {
-            Ok(Some(path)) => read_file(path),
-            Ok(None) => Ok(Properties::new()),
-            Err(error) => Err(error.into()),
-        };
-        let properties = match properties {
+        let path = given.one("command-config").map_err(Failure::from);
+        let properties = match path.and_then(properties::read) {
             Ok(properties) => properties,
-            Err(failure) => return thrown(&failure),
+            Err(failure) => return failure.caught(),
         };
         match list(&given, &properties).await {
             Ok(groups) => {
@@ -46,13 +42,6 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             Err(failures) => failed(&failures),
         }
     })
-}
-
-/// An error before the tool has begun: its message, then what Kafka would have thrown.
-fn thrown(failure: &Failure) -> ExitCode {
-    complain(&failure.message);
-    complain(&failure.thrown());
-    ExitCode::FAILURE
 }
 
 /// An error, and its causes.
@@ -76,10 +65,7 @@ async fn list(given: &Given, properties: &Properties) -> Result<Vec<GroupListing
     let who = "AdminClient clientId=adminclient-1";
     let client = session::connect(bootstrap.unwrap_or_default(), options, who).await;
     let client = client.map_err(|error| match session::bootstrap_error(&error) {
-        Some(error) => {
-            let class = "org.apache.kafka.common.config.ConfigException";
-            not_made(Failure::new(class, error.to_string()))
-        }
+        Some(error) => not_made(Failure::config(error.to_string())),
         None => vec![not_listed(&error)],
     })?;
     Admin::new(client).list_groups(&[], &[]).await.map_err(|error| vec![not_listed(&error)])

@@ -3,7 +3,7 @@
 //! An unclean election may lose records. What it would give up is said on stderr before it is held.
 
 mod given_up;
-mod options;
+pub(crate) mod options;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,11 +14,11 @@ use ottla_client::{Admin, ClientError};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::TopicPartition;
 
-use crate::console::{self, complain, print_error, say};
+use crate::console::{self, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given};
 use crate::json_file::{array, field, integer, object, parse, read, string};
-use crate::properties::{Properties, read_file};
+use crate::properties;
 use crate::session;
 use crate::thrown::{self, Thrown};
 use options::{Misuse, OPTIONS, command_failed};
@@ -27,26 +27,15 @@ use options::{Misuse, OPTIONS, command_failed};
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let given = match jopt::parse(OPTIONS, &args) {
         Ok(given) => given,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return Thrown::from(error).caught(),
     };
     let election_type = match options::check(&given, args.is_empty()) {
         Ok(election_type) => election_type,
         Err(Misuse::Usage(message)) => return console::usage_error(&message, OPTIONS),
-        Err(Misuse::Thrown(thrown)) => return failed(&thrown),
+        Err(Misuse::Thrown(thrown)) => return thrown.caught(),
         Err(Misuse::Version) => return console::version(),
     };
-    session::run(async move {
-        match run(election_type, &given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(thrown) => failed(&thrown),
-        }
-    })
-}
-
-fn failed(thrown: &Thrown) -> ExitCode {
-    complain(thrown.message());
-    print_error(&thrown.trace());
-    ExitCode::FAILURE
+    session::run_or(run(election_type, &given), Thrown::caught)
 }
 
 /// How an election is called in what the tool says.
@@ -59,10 +48,8 @@ fn name(election_type: ElectionType) -> &'static str {
 
 async fn run(election_type: ElectionType, given: &Given) -> Result<(), Thrown> {
     let partitions = partitions(given)?;
-    let properties = match (given.one("command-config")?, given.one("admin.config")?) {
-        (Some(path), _) | (None, Some(path)) => read_file(path)?,
-        (None, None) => Properties::new(),
-    };
+    let (path, old_path) = (given.one("command-config")?, given.one("admin.config")?);
+    let properties = properties::read(path.or(old_path))?;
     let options = thrown::options("adminclient-1", &properties)?;
     let bootstrap = given.one("bootstrap-server")?.unwrap_or_default();
     let who = format!("AdminClient clientId={}", options.client_id);

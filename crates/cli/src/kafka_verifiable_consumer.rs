@@ -5,22 +5,20 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ottla_client::{Client, Fetched, GroupConsumer, StartAt, Topics};
+use ottla_client::{Fetched, GroupConsumer, StartAt, Topics};
 use ottla_protocol::ids::{TopicName, TopicPartition};
 use ottla_protocol::record::Record;
 
-use crate::argparse::{self, Given, Group, Kind, Parser, Refusal, arg};
+use crate::argparse::{Given, Group, Kind, Parser, arg};
 use crate::client_settings;
-use crate::console::{complain, print, say};
 use crate::exceptions::Failure;
-use crate::properties::{Properties, client_options, read_file};
-use crate::session;
-use crate::verifiable::{bytes, event, list, object, text};
+use crate::properties::{Properties, client_options};
+use crate::verifiable::{self, bytes, event, list, object, text};
 
 /// How long one look for records takes at most.
 const POLL: Duration = Duration::from_millis(100);
 
-const PARSER: &Parser = &Parser {
+pub(crate) const PARSER: &Parser = &Parser {
     name: "verifiable-consumer",
     description: "This tool reads a topic as a member of a group and prints what happens.",
     args: &[
@@ -98,41 +96,11 @@ const PARSER: &Parser = &Parser {
 
 /// Runs the tool with the arguments behind its name.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    if args.is_empty() {
-        print(&argparse::help(PARSER));
-        return ExitCode::SUCCESS;
-    }
-    let given = match argparse::parse(PARSER, &args) {
-        Ok(given) => given,
-        Err(refusal) => {
-            if let Refusal::Help(help) = &refusal {
-                print(help);
-            } else {
-                refusal.print();
-            }
-            return ExitCode::FAILURE;
-        }
-    };
-    session::run(async {
-        match run(&given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                complain(&format!("Exception in thread \"main\" {}", failure.thrown()));
-                ExitCode::FAILURE
-            }
-        }
-    })
+    verifiable::main(PARSER, &args, run)
 }
 
 fn properties(given: &Given) -> Result<Properties, Failure> {
-    let file = given.one("--command-config").or_else(|| given.one("--consumer.config"));
-    if given.has("--consumer.config") {
-        say(
-            "Option --consumer.config has been deprecated and will be removed in a future version. Use \
-             --command-config instead.",
-        );
-    }
-    let mut properties = file.map_or_else(|| Ok(Properties::new()), read_file)?;
+    let mut properties = verifiable::properties(given, "--consumer.config")?;
     for (option, key) in [
         ("--group-protocol", "group.protocol"),
         ("--group-remote-assignor", "group.remote.assignor"),
@@ -149,23 +117,23 @@ fn properties(given: &Given) -> Result<Properties, Failure> {
     Ok(properties)
 }
 
-async fn run(given: &Given) -> Result<(), Failure> {
-    let properties = properties(given)?;
+async fn run(given: Given) -> Result<(), Failure> {
+    let properties = properties(&given)?;
     let options = client_options("verifiable-consumer", &properties)?;
     let consumer_options = client_settings::consumer(&properties, StartAt::Earliest)?;
     let group = client_settings::group(given.one("--group-id").unwrap_or_default(), &properties)?;
-    let bootstrap = given.one("--bootstrap-server").unwrap_or_default();
-    let client = Client::new(bootstrap, options).map_err(|error| {
-        Failure::new("org.apache.kafka.common.config.ConfigException", error.to_string())
-    })?;
+    let client = verifiable::client(&given, options)?;
     let topic = TopicName::from(given.one("--topic").unwrap_or_default());
     let topics = Topics::Named(BTreeSet::from([topic]));
     event("startup_complete", &[]);
     let mut consumer = GroupConsumer::subscribe(client, topics, consumer_options, group);
     let mut assigned = BTreeSet::new();
     let outcome = tokio::select! {
-        outcome = read(given, &mut consumer, &mut assigned) => outcome,
-        () = asked_to_end() => Ok(()),
+        outcome = read(&given, &mut consumer, &mut assigned) => outcome,
+        () = verifiable::asked_to_end() => {
+            event("shutdown_requested", &[]);
+            Ok(())
+        }
     };
     if !assigned.is_empty() {
         event("partitions_revoked", &[("partitions", partitions(&assigned))]);
@@ -174,20 +142,6 @@ async fn run(given: &Given) -> Result<(), Failure> {
     let _ = consumer.close().await;
     event("shutdown_complete", &[]);
     outcome
-}
-
-/// Ctrl-C or SIGTERM.
-async fn asked_to_end() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        },
-        // Without the one signal there is still the other.
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-    event("shutdown_requested", &[]);
 }
 
 async fn read(
@@ -309,7 +263,7 @@ mod tests {
     fn the_usage_is_kafkas() {
         let args: Vec<_> = ["--topic", "t"].map(OsString::from).to_vec();
         assert_eq!(
-            argparse::parse(PARSER, &args).unwrap_err().text(),
+            crate::argparse::parse(PARSER, &args).unwrap_err().text(),
             "\
 usage: verifiable-consumer [-h] --topic TOPIC
                            [--group-protocol GROUP-PROTOCOL]

@@ -6,23 +6,21 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use ottla_client::{Acknowledged, Client, ProduceError, Producer, ProducerRecord};
+use ottla_client::{Acknowledged, ProduceError, Producer, ProducerRecord};
 use ottla_protocol::ids::TopicName;
 use tokio::sync::mpsc;
 
-use crate::argparse::{self, Given, Group, Kind, Parser, Refusal, arg};
+use crate::argparse::{Given, Group, Kind, Parser, arg};
 use crate::client_settings;
-use crate::console::{complain, print, say};
 use crate::exceptions::Failure;
 use crate::kafka_console_producer::explain;
-use crate::properties::{Properties, client_options, read_file};
-use crate::session;
-use crate::verifiable::{bytes, event, text};
+use crate::properties::client_options;
+use crate::verifiable::{self, bytes, event, text};
 
 /// A rate is held in steps of this length.
 const STEP: Duration = Duration::from_millis(2);
 
-const PARSER: &Parser = &Parser {
+pub(crate) const PARSER: &Parser = &Parser {
     name: "verifiable-producer",
     description: "This tool produces rising numbers and prints what became of each.",
     args: &[
@@ -80,30 +78,7 @@ const PARSER: &Parser = &Parser {
 
 /// Runs the tool with the arguments behind its name.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    if args.is_empty() {
-        print(&argparse::help(PARSER));
-        return ExitCode::SUCCESS;
-    }
-    let given = match argparse::parse(PARSER, &args) {
-        Ok(given) => given,
-        Err(refusal) => {
-            if let Refusal::Help(help) = &refusal {
-                print(help);
-            } else {
-                refusal.print();
-            }
-            return ExitCode::FAILURE;
-        }
-    };
-    session::run(async {
-        match run(&given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                complain(&format!("Exception in thread \"main\" {}", failure.thrown()));
-                ExitCode::FAILURE
-            }
-        }
-    })
+    verifiable::main(PARSER, &args, run)
 }
 
 /// One number that was sent.
@@ -113,25 +88,15 @@ struct Sent {
     delivery: Result<ottla_client::Delivery, ProduceError>,
 }
 
-async fn run(given: &Given) -> Result<(), Failure> {
-    let file = given.one("--command-config").or_else(|| given.one("--producer.config"));
-    if given.has("--producer.config") {
-        say(
-            "Option --producer.config has been deprecated and will be removed in a future version. Use \
-             --command-config instead.",
-        );
-    }
-    let mut properties = file.map_or_else(|| Ok(Properties::new()), read_file)?;
+async fn run(given: Given) -> Result<(), Failure> {
+    let mut properties = verifiable::properties(&given, "--producer.config")?;
     properties.insert("acks".to_owned(), given.one("--acks").unwrap_or("-1").to_owned());
     let retries = "0".to_owned();
     // Numbers are sent once; what fails is to be seen.
     properties.entry("retries".to_owned()).or_insert(retries);
     let options = client_options("verifiable-producer", &properties)?;
-    let bootstrap = given.one("--bootstrap-server").unwrap_or_default();
     let producer_options = client_settings::producer(&properties)?;
-    let client = Client::new(bootstrap, options).map_err(|error| {
-        Failure::new("org.apache.kafka.common.config.ConfigException", error.to_string())
-    })?;
+    let client = verifiable::client(&given, options)?;
     let producer = Producer::new(client, producer_options);
     let topic = TopicName::from(given.one("--topic").unwrap_or_default());
     event("startup_complete", &[]);
@@ -139,8 +104,8 @@ async fn run(given: &Given) -> Result<(), Failure> {
     let (sent, fates) = mpsc::unbounded_channel();
     let printing = tokio::spawn(print_fates(fates, topic.clone()));
     let count = tokio::select! {
-        count = send_all(given, &producer, &topic, &sent, begun) => count,
-        () = session_ends() => None,
+        count = send_all(&given, &producer, &topic, &sent, begun) => count,
+        () = verifiable::asked_to_end() => None,
     };
     drop(sent);
     producer.flush().await;
@@ -158,20 +123,6 @@ async fn run(given: &Given) -> Result<(), Failure> {
         ],
     );
     Ok(())
-}
-
-/// Ctrl-C or SIGTERM: how such a run is usually ended.
-async fn session_ends() {
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    let Ok(mut terminate) = terminate else {
-        // Without the one signal there is still the other.
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }
 
 /// Sends the numbers; returns how many.

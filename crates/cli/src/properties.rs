@@ -25,6 +25,11 @@ pub(crate) fn read_file(path: &str) -> Result<Properties, Failure> {
     Ok(pairs.into_iter().collect())
 }
 
+/// Reads the file that an option names; without the option there are no properties.
+pub(crate) fn read(path: Option<&str>) -> Result<Properties, Failure> {
+    path.map_or_else(|| Ok(Properties::new()), read_file)
+}
+
 /// Reads `key=value` pairs; a key without a value has the empty one.
 pub(crate) fn read_pairs<'a>(pairs: impl Iterator<Item = &'a str>) -> Properties {
     pairs
@@ -76,10 +81,7 @@ pub(crate) fn number<N: std::str::FromStr>(
 
 /// A value that a key cannot have.
 pub(crate) fn config_error(value: &str, key: &str, why: &str) -> Failure {
-    Failure::new(
-        "org.apache.kafka.common.config.ConfigException",
-        format!("Invalid value {value} for configuration {key}: {why}"),
-    )
+    Failure::config(format!("Invalid value {value} for configuration {key}: {why}"))
 }
 
 #[cfg(test)]

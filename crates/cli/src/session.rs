@@ -1,6 +1,7 @@
 //! A tool's runtime and its client.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs a tool's future on a runtime of its own.
 pub(crate) fn run(tool: impl Future<Output = ExitCode>) -> ExitCode {
+    run_boxed(Box::pin(tool))
+}
+
+/// Knows no type of future: the runtime's code is compiled once, not for each tool.
+fn run_boxed(tool: Pin<Box<dyn Future<Output = ExitCode> + '_>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -24,6 +30,19 @@ pub(crate) fn run(tool: impl Future<Output = ExitCode>) -> ExitCode {
     // A read of stdin that is still blocked must not keep the process.
     runtime.shutdown_background();
     code
+}
+
+/// Runs a tool that succeeds or fails; `fail` says how it failed and gives the exit code.
+pub(crate) fn run_or<E>(
+    tool: impl Future<Output = Result<(), E>>,
+    fail: impl FnOnce(&E) -> ExitCode,
+) -> ExitCode {
+    run(async {
+        match tool.await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        }
+    })
 }
 
 /// A client that has reached the cluster; says so on stderr while it has not.

@@ -1,8 +1,11 @@
 //! Exceptions as Kafka's tools print them: what was thrown, what caused it, what was suppressed; without
 //! the frames of a stack that is not there.
 
+use std::process::ExitCode;
+
 use ottla_client::{ClientError, ClientOptions};
 
+use crate::console::{complain, print_error};
 use crate::exceptions::Failure;
 use crate::jopt::OptionError;
 use crate::properties::{Properties, client_options};
@@ -38,10 +41,7 @@ impl Thrown {
     /// The client could not reach the cluster for its first call.
     pub(crate) fn unreached(error: &ClientError, first_call: &str) -> Self {
         match session::bootstrap_error(error) {
-            Some(error) => Self::no_client(Failure::new(
-                "org.apache.kafka.common.config.ConfigException",
-                error.to_string(),
-            )),
+            Some(error) => Self::no_client(Failure::config(error.to_string())),
             None => Self::execution(Failure::of_client(error, first_call)),
         }
     }
@@ -67,6 +67,13 @@ impl Thrown {
             }
         }
         text + "\n"
+    }
+
+    /// Ends a tool that catches what it throws: the message, then the exception with its causes.
+    pub(crate) fn caught(&self) -> ExitCode {
+        complain(self.message());
+        print_error(&self.trace());
+        ExitCode::FAILURE
     }
 }
 

@@ -1,8 +1,70 @@
-//! What the verifiable tools print: one JSON object a line, its fields in Kafka's order.
+//! What the verifiable tools have in common: how they begin, how they are ended, and what they print, one
+//! JSON object a line, its fields in Kafka's order.
 
+use std::ffi::OsString;
+use std::future::Future;
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::console::say;
+use ottla_client::{Client, ClientOptions};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::argparse::{self, Given, Parser};
+use crate::console::{print, say};
+use crate::exceptions::Failure;
+use crate::properties::{self, Properties};
+use crate::session;
+
+/// Reads the command line and runs the tool. Help that is asked for is a failure, as in Kafka's tools.
+pub(crate) fn main<Run>(
+    parser: &'static Parser,
+    args: &[OsString],
+    run: impl FnOnce(Given) -> Run,
+) -> ExitCode
+where
+    Run: Future<Output = Result<(), Failure>>,
+{
+    if args.is_empty() {
+        print(&argparse::help(parser));
+        return ExitCode::SUCCESS;
+    }
+    match argparse::parse(parser, args) {
+        Ok(given) => session::run_or(run(given), Failure::uncaught),
+        Err(refusal) => {
+            refusal.print();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The properties of the file that is named, be it by an option's `deprecated` name.
+pub(crate) fn properties(given: &Given, deprecated: &str) -> Result<Properties, Failure> {
+    if given.has(deprecated) {
+        say(&format!(
+            "Option {deprecated} has been deprecated and will be removed in a future version. Use \
+             --command-config instead."
+        ));
+    }
+    properties::read(given.one("--command-config").or_else(|| given.one(deprecated)))
+}
+
+/// A client of the cluster that is named.
+pub(crate) fn client(given: &Given, options: ClientOptions) -> Result<Client, Failure> {
+    let bootstrap = given.one("--bootstrap-server").unwrap_or_default();
+    Client::new(bootstrap, options).map_err(|error| Failure::config(error.to_string()))
+}
+
+/// Ctrl-C or SIGTERM: how such a run is usually ended.
+pub(crate) async fn asked_to_end() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        // Without the one signal there is still the other.
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
 
 /// A field's name, and its value as JSON.
 pub(crate) type Field<'a> = (&'a str, String);
