@@ -1,5 +1,7 @@
 //! Records to and from the bytes of `proto/records.proto`.
 
+mod access;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -112,6 +114,12 @@ impl From<&Record> for proto::MetadataRecord {
                     level: (*level).into(),
                 })
             }
+            Record::ClientQuota { entity, key, value } => {
+                Message::ClientQuota(access::quota_to_proto(entity, *key, *value))
+            }
+            Record::ScramCredential { user, mechanism, credential } => Message::ScramCredential(
+                access::scram_to_proto(user, *mechanism, credential.as_ref()),
+            ),
         };
         Self { record: Some(message) }
     }
@@ -164,6 +172,8 @@ impl TryFrom<proto::MetadataRecord> for Record {
                 level: i16::try_from(message.level)
                     .map_err(|_| invalid("FeatureLevel", "level", message.level))?,
             },
+            Message::ClientQuota(message) => access::quota_from_proto(message)?,
+            Message::ScramCredential(message) => access::scram_from_proto(message)?,
         })
     }
 }

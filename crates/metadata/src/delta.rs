@@ -11,7 +11,7 @@ use crate::image::{Broker, Ignored, Image, Partition, Topic};
 use crate::record::{ConfigResource, FenceCause, Record};
 
 /// The difference between two images. Everything is keyed, so each thing is named once, with its
-/// state before and after.
+/// state before and after. Quotas and credentials are left out: who follows them compares the images.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delta {
     /// The offset of the image after.
@@ -125,7 +125,11 @@ impl Touched {
             Record::Config { resource, .. } => {
                 self.configs.insert(resource.clone());
             }
-            Record::ClusterId(_) | Record::ProducerIds { .. } | Record::FeatureLevel { .. } => {}
+            Record::ClusterId(_)
+            | Record::ProducerIds { .. }
+            | Record::FeatureLevel { .. }
+            | Record::ClientQuota { .. }
+            | Record::ScramCredential { .. } => {}
         }
     }
 

@@ -17,6 +17,7 @@ pub mod image;
 pub mod placement;
 pub mod plan;
 pub mod proposal;
+pub mod quota;
 pub mod reassignment;
 pub mod record;
 

@@ -10,6 +10,9 @@ use ottla_protocol::ids::{
     TopicName,
 };
 
+use crate::quota::QuotaValue;
+use crate::record::ScramCredential;
+
 /// Why a wish was not granted: Kafka's number and, where it has one, Kafka's sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Refusal {
@@ -79,6 +82,10 @@ pub enum Proposal {
     UnregisterBroker(BrokerId),
     /// UpdateFeatures.
     UpdateFeatures(UpdateFeatures),
+    /// AlterClientQuotas.
+    AlterClientQuotas(AlterClientQuotas),
+    /// AlterUserScramCredentials.
+    AlterScramCredentials(Vec<AlterScramCredential>),
 }
 
 /// The answer to the wish of the same name. Lists are in the order of the request's items.
@@ -104,6 +111,10 @@ pub enum Reply {
     UnregisterBroker(Outcome),
     /// Whether all levels are in force.
     UpdateFeatures(Outcome),
+    /// One outcome per entity.
+    AlterClientQuotas(Vec<Outcome>),
+    /// One outcome per alteration.
+    AlterScramCredentials(Vec<Outcome>),
 }
 
 /// The replicas of one partition, chosen by hand.
@@ -328,4 +339,33 @@ pub struct FeatureUpdate {
     pub level: i16,
     /// Which way it may go.
     pub upgrade_type: UpgradeType,
+}
+
+/// Quotas to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterClientQuotas {
+    /// The entities.
+    pub entries: Vec<AlterClientQuota>,
+    /// Check only.
+    pub validate_only: bool,
+}
+
+/// Changes to the quotas of one entity, as the client wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterClientQuota {
+    /// The entity: kinds and names; `None` is the default of all names.
+    pub entity: Vec<(String, Option<String>)>,
+    /// Quotas by Kafka's names; `None` takes one away.
+    pub ops: Vec<(String, Option<QuotaValue>)>,
+}
+
+/// A change of a user's SCRAM credential, as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterScramCredential {
+    /// The user.
+    pub user: String,
+    /// The mechanism's number.
+    pub mechanism: i8,
+    /// What is to be kept of the password; `None` takes the credential away.
+    pub credential: Option<ScramCredential>,
 }

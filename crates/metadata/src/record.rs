@@ -5,8 +5,10 @@ use std::sync::Arc;
 use ottla_protocol::ids::{
     BrokerEpoch, BrokerId, KafkaUuid, TimestampMs, TopicId, TopicIdPartition, TopicName,
 };
+use ottla_protocol::scram::{ScramKeys, ScramMechanism};
 
 use crate::image::{Endpoint, Partition};
+use crate::quota::{QuotaEntity, QuotaKey, QuotaValue};
 
 /// One committed fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,24 @@ pub enum Record {
         feature: Arc<str>,
         /// Its level.
         level: i16,
+    },
+    /// One quota of one entity.
+    ClientQuota {
+        /// Whose.
+        entity: QuotaEntity,
+        /// Of what.
+        key: QuotaKey,
+        /// How much from here on; `None` removes it.
+        value: Option<QuotaValue>,
+    },
+    /// A user's credential under one mechanism.
+    ScramCredential {
+        /// The user.
+        user: Arc<str>,
+        /// The mechanism.
+        mechanism: ScramMechanism,
+        /// What is kept of the password from here on; `None` removes it.
+        credential: Option<ScramCredential>,
     },
 }
 
@@ -141,4 +161,15 @@ pub enum ConfigResource {
     Group(Arc<str>),
     /// A subscription to clients' metrics, by name; its settings are all there is of it.
     ClientMetrics(Arc<str>),
+}
+
+/// What is kept of a user's password under one mechanism.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScramCredential {
+    /// Drawn for this password.
+    pub salt: Vec<u8>,
+    /// What logins are judged by.
+    pub keys: ScramKeys,
+    /// How often the password was hashed.
+    pub iterations: i32,
 }

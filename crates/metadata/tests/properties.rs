@@ -9,13 +9,16 @@ use ottla_metadata::codec::{decode_batch, encode_batch};
 use ottla_metadata::plan::brokers::{self, NEW_DATA_DIRECTORY, Registration};
 use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
-    AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition,
-    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, FeatureUpdate, GrowTopic,
-    IsrMember, NewTopic, Proposal, Proposer, Reassign, ReassignPartitions, Reply, ResourceType,
-    UpdateFeatures, UpgradeType,
+    AlterClientQuota, AlterClientQuotas, AlterConfig, AlterConfigOp, AlterConfigResource,
+    AlterConfigs, AlterPartition, AlterScramCredential, CreatePartitions, CreateTopics,
+    ElectLeaders, ElectionType, FeatureUpdate, GrowTopic, IsrMember, NewTopic, Proposal, Proposer,
+    Reassign, ReassignPartitions, Reply, ResourceType, UpdateFeatures, UpgradeType,
 };
+use ottla_metadata::quota::{QuotaKey, QuotaValue};
+use ottla_metadata::record::ScramCredential;
 use ottla_metadata::{Batch, Delta, Endpoint, FenceCause, Image, Limits, Record};
 use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicIdPartition};
+use ottla_protocol::scram::ScramKeys;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -35,6 +38,8 @@ enum Step {
     Balance,
     ProducerIds(BrokerId),
     Feature { level: i16, upgrade_type: UpgradeType },
+    Quota { user: bool, client: bool, key: u8, value: Option<u8> },
+    Scram { user: u8, mechanism: i8, iterations: Option<i32> },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -67,6 +72,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => broker().prop_map(Step::Unregister),
         1 => Just(Step::Balance),
         1 => broker().prop_map(Step::ProducerIds),
+        1 => (any::<bool>(), any::<bool>(), 0..5_u8, prop::option::of(any::<u8>())).prop_map(
+            |(user, client, key, value)| Step::Quota { user, client, key, value }),
+        1 => (0..3_u8, 0..4_i8, prop::option::of(4000..17_000_i32)).prop_map(
+            |(user, mechanism, iterations)| Step::Scram { user, mechanism, iterations }),
         1 => (0..2_i16, prop_oneof![Just(UpgradeType::Upgrade), Just(UpgradeType::SafeDowngrade)])
             .prop_map(|(level, upgrade_type)| Step::Feature { level, upgrade_type }),
     ]
@@ -213,6 +222,27 @@ fn records(image: &Image, limits: &Limits, seed: u128, step: &Step) -> Vec<Recor
             let allow_replication_factor_change = !same_factor;
             let request = ReassignPartitions { allow_replication_factor_change, partitions };
             Ok(propose(-1, &Proposal::ReassignPartitions(request)))
+        }
+        Step::Quota { user, client, key, value } => {
+            let kinds = [(user, "user"), (client, "client-id"), (!user && !client, "ip")];
+            let entity = kinds.into_iter().filter(|(named, _)| *named);
+            let entry = AlterClientQuota {
+                entity: entity.map(|(_, kind)| (kind.to_owned(), Some("it".to_owned()))).collect(),
+                ops: vec![(
+                    QuotaKey::ALL[usize::from(key)].name().to_owned(),
+                    value.map(|value| QuotaValue::new(value.into())),
+                )],
+            };
+            let request = AlterClientQuotas { entries: vec![entry], validate_only: false };
+            Ok(propose(-1, &Proposal::AlterClientQuotas(request)))
+        }
+        Step::Scram { user, mechanism, iterations } => {
+            let keys = ScramKeys { stored_key: vec![1], server_key: vec![2] };
+            let credential =
+                iterations.map(|iterations| ScramCredential { salt: vec![3], keys, iterations });
+            let user = format!("user{user}");
+            let alteration = AlterScramCredential { user, mechanism, credential };
+            Ok(propose(-1, &Proposal::AlterScramCredentials(vec![alteration])))
         }
         Step::Unregister(id) => Ok(propose(-1, &Proposal::UnregisterBroker(id))),
         Step::Balance => Ok(balance::preferred(image, limits, |_| true).records),

@@ -1,5 +1,6 @@
 //! The controller's requests and answers: protobuf to and from the typed forms of `ottla-metadata`.
 
+mod access;
 mod proposal;
 mod registration;
 mod reply;

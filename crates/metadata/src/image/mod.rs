@@ -16,6 +16,7 @@ use imbl::OrdMap;
 use ottla_protocol::ids::{
     BrokerEpoch, BrokerId, MetadataOffset, TopicId, TopicIdPartition, TopicName,
 };
+use ottla_protocol::scram::ScramMechanism;
 
 pub use broker::{Broker, Endpoint};
 pub use partition::Partition;
@@ -23,12 +24,14 @@ pub use replay::Ignored;
 pub use topic::Topic;
 
 use crate::feature;
-use crate::record::ConfigResource;
+use crate::quota::{ClientQuotas, QuotaEntity};
+use crate::record::{ConfigResource, ScramCredential};
 
 /// Keys and values of one resource.
 pub type ConfigMap = BTreeMap<String, String>;
 
 static NO_CONFIG: ConfigMap = ConfigMap::new();
+static NO_QUOTAS: ClientQuotas = ClientQuotas::new();
 
 /// The cluster at one metadata offset. Cloning is cheap and shares everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Image {
     configs: OrdMap<ConfigResource, Arc<ConfigMap>>,
     next_producer_id: i64,
     feature_levels: OrdMap<Arc<str>, i16>,
+    client_quotas: OrdMap<QuotaEntity, Arc<ClientQuotas>>,
+    scram_credentials: OrdMap<(Arc<str>, ScramMechanism), Arc<ScramCredential>>,
 }
 
 impl Image {
@@ -144,6 +149,34 @@ impl Image {
     pub fn feature_level(&self, name: &str) -> i16 {
         let unsaid = || feature::named(name).map_or(0, |feature| feature.unsaid);
         self.feature_levels.get(name).copied().unwrap_or_else(unsaid)
+    }
+
+    /// Every entity that has quotas.
+    #[must_use]
+    pub fn client_quotas(&self) -> &OrdMap<QuotaEntity, Arc<ClientQuotas>> {
+        &self.client_quotas
+    }
+
+    /// The quotas of an entity; empty if it has none.
+    #[must_use]
+    pub fn client_quotas_of(&self, entity: &QuotaEntity) -> &ClientQuotas {
+        self.client_quotas.get(entity).map_or(&NO_QUOTAS, Arc::as_ref)
+    }
+
+    /// Every SCRAM credential, by user and mechanism.
+    #[must_use]
+    pub fn scram_credentials(&self) -> &OrdMap<(Arc<str>, ScramMechanism), Arc<ScramCredential>> {
+        &self.scram_credentials
+    }
+
+    /// A user's credential under one mechanism.
+    #[must_use]
+    pub fn scram_credential(
+        &self,
+        user: &str,
+        mechanism: ScramMechanism,
+    ) -> Option<&Arc<ScramCredential>> {
+        self.scram_credentials.get(&(Arc::from(user), mechanism))
     }
 
     /// The first producer id not yet given out.

@@ -98,6 +98,27 @@ impl Image {
                 self.feature_levels.insert(Arc::clone(feature), *level);
                 Ok(())
             }
+            Record::ClientQuota { entity, key, value } => {
+                let mut quotas = self.client_quotas_of(entity).clone();
+                match value {
+                    Some(value) => quotas.insert(*key, *value),
+                    None => quotas.remove(key),
+                };
+                if quotas.is_empty() {
+                    self.client_quotas.remove(entity);
+                } else {
+                    self.client_quotas.insert(entity.clone(), Arc::new(quotas));
+                }
+                Ok(())
+            }
+            Record::ScramCredential { user, mechanism, credential } => {
+                let key = (Arc::clone(user), *mechanism);
+                match credential {
+                    Some(it) => self.scram_credentials.insert(key, Arc::new(it.clone())),
+                    None => self.scram_credentials.remove(&key),
+                };
+                Ok(())
+            }
         }
     }
 

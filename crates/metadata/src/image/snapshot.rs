@@ -1,5 +1,7 @@
 //! An image as records, and back.
 
+use std::sync::Arc;
+
 use ottla_protocol::ids::{MetadataOffset, TopicIdPartition};
 
 use super::{Broker, Ignored, Image, Topic};
@@ -36,6 +38,20 @@ impl Image {
                     level,
                 }),
             )
+            .chain(self.client_quotas.iter().flat_map(|(entity, quotas)| {
+                quotas.iter().map(|(&key, &value)| Record::ClientQuota {
+                    entity: entity.clone(),
+                    key,
+                    value: Some(value),
+                })
+            }))
+            .chain(self.scram_credentials.iter().map(|((user, mechanism), credential)| {
+                Record::ScramCredential {
+                    user: Arc::clone(user),
+                    mechanism: *mechanism,
+                    credential: Some(credential.as_ref().clone()),
+                }
+            }))
     }
 
     /// The image that a snapshot's records add up to, with the records that made no sense.

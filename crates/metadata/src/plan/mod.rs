@@ -5,12 +5,14 @@
 
 pub mod balance;
 pub mod brokers;
+pub mod client_quotas;
 pub mod configs;
 pub mod elections;
 pub mod features;
 pub mod isr;
 pub mod producer_ids;
 pub mod reassignment;
+pub mod scram_credentials;
 pub mod topics;
 
 mod draft;
@@ -143,5 +145,12 @@ pub fn propose(
             Ok(plan) => plan.map(|()| Reply::UpdateFeatures(Ok(()))),
             Err(refusal) => Plan::nothing(Reply::UpdateFeatures(Err(refusal))),
         },
+        Proposal::AlterClientQuotas(request) => {
+            client_quotas::alter(image, limits, request).map(Reply::AlterClientQuotas)
+        }
+        Proposal::AlterScramCredentials(alterations) => {
+            let plan = scram_credentials::alter(image, limits, alterations);
+            plan.map(Reply::AlterScramCredentials)
+        }
     }
 }

@@ -6,13 +6,16 @@ use std::fmt::Write as _;
 use ottla_metadata::plan::brokers::{self, Registration};
 use ottla_metadata::plan::{self, Plan, balance};
 use ottla_metadata::proposal::{
-    AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, ElectLeaders, ElectionType, FeatureUpdate, GrowTopic, IsrMember,
-    NewTopic, Proposal, Proposer, Reassign, ReassignPartitions, Refusal, ResourceType, UpdateFeatures,
-    UpgradeType,
+    AlterClientQuota, AlterClientQuotas, AlterConfig, AlterConfigOp, AlterConfigResource,
+    AlterConfigs, AlterPartition, AlterScramCredential, Assignment, CreatePartitions, CreateTopics,
+    ElectLeaders, ElectionType, FeatureUpdate, GrowTopic, IsrMember, NewTopic, Proposal, Proposer,
+    Reassign, ReassignPartitions, Refusal, ResourceType, UpdateFeatures, UpgradeType,
 };
+use ottla_metadata::quota::QuotaValue;
+use ottla_metadata::record::ScramCredential;
 use ottla_metadata::{Batch, Endpoint, FenceCause, Image, Limits, Partition, Record};
 use ottla_protocol::ids::{KafkaUuid, TopicIdPartition};
+use ottla_protocol::scram::ScramKeys;
 
 use crate::support;
 use crate::text::{record_text, reply_text, state_text};
@@ -87,6 +90,8 @@ impl Cluster {
             }
             "grow" => self.grow(words, out),
             "config" => self.config(command, out),
+            "quota" => self.quota(command, out),
+            "scram" => self.scram(command, out),
             "alter-isr" => self.alter_isr(words, out),
             "elect" => self.elect(&words, out),
             "reassign" => self.reassign(words, out),
@@ -233,6 +238,48 @@ impl Cluster {
             &Proposal::AlterConfigs(AlterConfigs { resources, validate_only: false }),
             out,
         );
+    }
+
+    /// `quota user=NAME,client-id=,ip=… KEY=NUMBER… KEY=…`: an empty name is the default, an empty
+    /// number takes the quota away.
+    fn quota(&mut self, command: &str, out: &mut String) {
+        let pair = |text: &str| {
+            let (key, value) = text.split_once('=').expect("a pair");
+            (key.to_owned(), Some(value.to_owned()).filter(|value| !value.is_empty()))
+        };
+        let words: Vec<_> = command.split_whitespace().skip(1).collect();
+        let op = |(key, value): (String, Option<String>)| {
+            (key, value.map(|value| QuotaValue::new(value.parse().expect("a number"))))
+        };
+        let entry = AlterClientQuota {
+            entity: words[0].split(',').filter(|part| *part != "nobody").map(pair).collect(),
+            ops: words[1..].iter().map(|word| op(pair(word))).collect(),
+        };
+        let request = AlterClientQuotas { entries: vec![entry], validate_only: false };
+        self.propose(&Proposal::AlterClientQuotas(request), out);
+    }
+
+    /// `scram USER=MECHANISM:ITERATIONS… USER=MECHANISM…`: without iterations it is taken away.
+    fn scram(&mut self, command: &str, out: &mut String) {
+        let alteration = |word: &str| {
+            let (user, what) = word.split_once('=').expect("a pair");
+            let (mechanism, iterations) = match what.split_once(':') {
+                Some((mechanism, iterations)) => (mechanism, Some(iterations)),
+                None => (what, None),
+            };
+            let keys = ScramKeys { stored_key: vec![1], server_key: vec![2] };
+            AlterScramCredential {
+                user: user.to_owned(),
+                mechanism: mechanism.parse().expect("a number"),
+                credential: iterations.map(|iterations| ScramCredential {
+                    salt: vec![3],
+                    keys,
+                    iterations: iterations.parse().expect("a number"),
+                }),
+            }
+        };
+        let alterations = command.split_whitespace().skip(1).map(alteration).collect();
+        self.propose(&Proposal::AlterScramCredentials(alterations), out);
     }
 
     fn alter_isr(&mut self, mut words: Words<'_>, out: &mut String) {

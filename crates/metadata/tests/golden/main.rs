@@ -80,6 +80,11 @@ fn power_fails_everywhere() {
     check("power_cut.txt");
 }
 
+#[test]
+fn quotas_and_credentials_are_altered_in_kafkas_words() {
+    check("access.txt");
+}
+
 fn play(script: &str) -> String {
     let mut cluster = Cluster::default();
     let mut out = String::new();

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use ottla_metadata::proposal::{Outcome, Reply};
+use ottla_metadata::quota::QuotaName;
 use ottla_metadata::record::{BrokerChange, ConfigResource};
 use ottla_metadata::{Image, Partition, Record};
 use ottla_protocol::ids::KafkaUuid;
@@ -41,6 +42,25 @@ pub(crate) fn record_text(before: &Image, after: &Image, record: &Record) -> Str
             format!("next producer id {next_producer_id}")
         }
         Record::FeatureLevel { feature, level } => format!("feature {feature}={level}"),
+        Record::ClientQuota { entity, key, value } => {
+            let name = |name: &QuotaName| match name {
+                QuotaName::Default => "<default>".to_owned(),
+                QuotaName::Named(name) => name.to_string(),
+            };
+            let parts = [("user", &entity.user), ("client", &entity.client_id), ("ip", &entity.ip)];
+            let whose: Vec<_> = parts
+                .iter()
+                .filter_map(|(kind, part)| Some(format!("{kind} {}", name(part.as_ref()?))))
+                .collect();
+            let value = value.map_or("removed".to_owned(), |value| format!("= {:?}", value.get()));
+            format!("quota of {}: {} {value}", whose.join(" "), key.name())
+        }
+        Record::ScramCredential { user, mechanism, credential } => {
+            let what = credential
+                .as_ref()
+                .map_or("removed".to_owned(), |it| format!("of {} iterations", it.iterations));
+            format!("credential of {user}: {} {what}", mechanism.name())
+        }
     }
 }
 
@@ -118,8 +138,12 @@ pub(crate) fn reply_text(reply: &Reply) -> String {
         | Reply::AlterConfigs(list)
         | Reply::AlterPartitions(list)
         | Reply::ElectLeaders(list)
-        | Reply::ReassignPartitions(list) => outcomes(list),
-        Reply::UnregisterBroker(outcome) | Reply::UpdateFeatures(outcome) => outcomes(std::slice::from_ref(outcome)),
+        | Reply::ReassignPartitions(list)
+        | Reply::AlterClientQuotas(list)
+        | Reply::AlterScramCredentials(list) => outcomes(list),
+        Reply::UnregisterBroker(outcome) | Reply::UpdateFeatures(outcome) => {
+            outcomes(std::slice::from_ref(outcome))
+        }
         Reply::AllocateProducerIds(Ok(block)) => {
             format!("ok, {} from {}", block.count, block.first)
         }

@@ -11,6 +11,7 @@ use ottla_metadata::proposal::{
 use ottla_metadata::proto as records;
 use ottla_protocol::ids::TopicIdPartition;
 
+use super::access;
 use super::{InvalidField, id_from_proto, id_to_proto};
 use crate::controller as proto;
 use crate::controller::propose_request::Proposal as Wire;
@@ -52,6 +53,12 @@ pub fn proposal_to_proto(proposal: &Proposal) -> Wire {
             updates: request.updates.iter().map(feature_to_proto).collect(),
             validate_only: request.validate_only,
         }),
+        Proposal::AlterClientQuotas(request) => {
+            Wire::AlterClientQuotas(access::quotas_to_proto(request))
+        }
+        Proposal::AlterScramCredentials(alterations) => {
+            Wire::AlterScramCredentials(access::scram_to_proto(alterations))
+        }
     }
 }
 
@@ -106,6 +113,12 @@ pub fn proposal_from_proto(proposal: Wire) -> Result<Proposal, InvalidField> {
                 .collect::<Result<_, _>>()?,
             validate_only: request.validate_only,
         }),
+        Wire::AlterClientQuotas(request) => {
+            Proposal::AlterClientQuotas(access::quotas_from_proto(request))
+        }
+        Wire::AlterScramCredentials(request) => {
+            Proposal::AlterScramCredentials(access::scram_from_proto(request)?)
+        }
     })
 }
 

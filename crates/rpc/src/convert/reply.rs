@@ -56,6 +56,8 @@ pub fn reply_to_proto(reply: &Reply) -> Wire {
         Reply::UpdateFeatures(outcome) => {
             Wire::UpdateFeatures(results(std::slice::from_ref(outcome)))
         }
+        Reply::AlterClientQuotas(outcomes) => Wire::AlterClientQuotas(results(outcomes)),
+        Reply::AlterScramCredentials(outcomes) => Wire::AlterScramCredentials(results(outcomes)),
     }
 }
 
@@ -97,6 +99,8 @@ pub fn reply_from_proto(reply: Wire) -> Result<Reply, InvalidField> {
         Wire::UpdateFeatures(reply) => {
             Reply::UpdateFeatures(only_outcome("UpdateFeatures", reply)?)
         }
+        Wire::AlterClientQuotas(reply) => Reply::AlterClientQuotas(outcomes(reply.results)),
+        Wire::AlterScramCredentials(reply) => Reply::AlterScramCredentials(outcomes(reply.results)),
     })
 }
 

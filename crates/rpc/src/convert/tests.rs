@@ -3,12 +3,16 @@ use std::sync::Arc;
 use ottla_metadata::Endpoint;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{
-    AlterConfig, AlterConfigOp, AlterConfigResource, AlterConfigs, AlterPartition, Assignment,
-    CreatePartitions, CreateTopics, CreatedTopic, ElectLeaders, ElectionType, FeatureUpdate,
-    GrowTopic, IsrMember, NewTopic, ProducerIdBlock, Proposal, Reassign, ReassignPartitions, Reply,
-    ResourceType, UpdateFeatures, UpgradeType,
+    AlterClientQuota, AlterClientQuotas, AlterConfig, AlterConfigOp, AlterConfigResource,
+    AlterConfigs, AlterPartition, AlterScramCredential, Assignment, CreatePartitions, CreateTopics,
+    CreatedTopic, ElectLeaders, ElectionType, FeatureUpdate, GrowTopic, IsrMember, NewTopic,
+    ProducerIdBlock, Proposal, Reassign, ReassignPartitions, Reply, ResourceType, UpdateFeatures,
+    UpgradeType,
 };
+use ottla_metadata::quota::QuotaValue;
+use ottla_metadata::record::ScramCredential;
 use ottla_protocol::ids::TopicIdPartition;
+use ottla_protocol::scram::ScramKeys;
 
 use super::*;
 
@@ -18,6 +22,7 @@ fn id(byte: u8) -> KafkaUuid {
 
 #[test]
 fn proposals_survive_the_wire() {
+    let keys = ScramKeys { stored_key: vec![2], server_key: vec![3] };
     let proposals = [
         Proposal::CreateTopics(CreateTopics {
             topics: vec![NewTopic {
@@ -73,6 +78,26 @@ fn proposals_survive_the_wire() {
                 .collect(),
         }),
         Proposal::UnregisterBroker(3),
+        Proposal::AlterClientQuotas(AlterClientQuotas {
+            entries: vec![AlterClientQuota {
+                entity: vec![("user".into(), Some("u".into())), ("client-id".into(), None)],
+                ops: vec![
+                    ("producer_byte_rate".into(), Some(QuotaValue::new(1.5))),
+                    ("x".into(), None),
+                ],
+            }],
+            validate_only: true,
+        }),
+        Proposal::AlterScramCredentials(
+            [None, Some(ScramCredential { salt: vec![1], keys, iterations: 4096 })]
+                .into_iter()
+                .map(|credential| AlterScramCredential {
+                    user: "u".into(),
+                    mechanism: 2,
+                    credential,
+                })
+                .collect(),
+        ),
         Proposal::UpdateFeatures(UpdateFeatures {
             updates: [
                 UpgradeType::Upgrade,
@@ -105,7 +130,9 @@ fn replies_survive_the_wire() {
         Reply::AllocateProducerIds(Ok(ProducerIdBlock { first: 1000, count: 1000 })),
         Reply::AllocateProducerIds(Err(refusal.clone())),
         Reply::ElectLeaders(outcomes.clone()),
-        Reply::ReassignPartitions(outcomes),
+        Reply::ReassignPartitions(outcomes.clone()),
+        Reply::AlterClientQuotas(outcomes.clone()),
+        Reply::AlterScramCredentials(outcomes),
         Reply::UnregisterBroker(Ok(())),
         Reply::UnregisterBroker(Err(refusal.clone())),
         Reply::UpdateFeatures(Ok(())),
