@@ -94,6 +94,12 @@ class Ottla:
         subprocess.run([str(self.binary), "cluster", "start", str(node), "--dir", str(self.dir)],
                        capture_output=True)
 
+    def restart(self, nodes):
+        starts = [subprocess.Popen([str(self.binary), "cluster", "start", str(node), "--dir", str(self.dir)],
+                                   stdout=subprocess.DEVNULL) for node in nodes]
+        for start in starts:
+            start.wait()
+
     def stop(self):
         subprocess.run([str(self.binary), "cluster", "down", "--dir", str(self.dir)],
                        capture_output=True)
@@ -170,6 +176,11 @@ class Kafka:
         time.sleep(0.5)
         if process.poll() is not None:
             self.launch(int(node))
+
+    def restart(self, nodes):
+        for node in nodes:
+            self.processes[node].wait()
+            self.launch(node)
 
     def stop(self):
         for process in self.processes.values():
@@ -283,6 +294,25 @@ def row_gap(sig, request_timeout_ms=0, seconds=6.0):
     return run
 
 
+def row_restart(nodes):
+    """kill -9, then the time from the start of the processes until all is in sync and takes records."""
+    def run(cluster, serial):
+        topic = f"restart-{len(nodes)}-{serial}"
+        create(cluster, topic, partitions=30)
+        bench(cluster, "put", "--topic", topic, "--seconds", 2)
+        for node in nodes:
+            sh("sh", "-c", cluster.kill(node, "kill"), capture_output=True)
+        if len(nodes) < 3:
+            bench(cluster, "settle", "--topic", topic, "--broken")
+        began = time.time()
+        cluster.restart(nodes)
+        bench(cluster, "settle", "--topic", topic)
+        took = (time.time() - began) * 1e3
+        bench(cluster, "delete", "--topic", topic, check=False)
+        return {"all in ISR ms": took}
+    return run
+
+
 def row_create(cluster, serial):
     topic = f"many-{serial}"
     got = create(cluster, topic, partitions=3000)
@@ -310,6 +340,8 @@ ROWS = {
     "kill-leader": (row_gap("kill"), 5),
     "pause-leader": (row_gap("pause", 1000, 8.0), 3),
     "term-leader": (row_gap("stop"), 4),
+    "restart-one": (row_restart([2]), 3),
+    "restart-all": (row_restart([1, 2, 3]), 3),
     "create-3000": (row_create, 1),
 }
 

@@ -6,6 +6,7 @@ mod e2e;
 mod gap;
 mod get;
 mod put;
+mod settle;
 mod stats;
 mod topic;
 
@@ -35,6 +36,8 @@ enum Command {
     E2e(e2e::E2eArgs),
     /// Longest time without an acknowledgement while a command disturbs the cluster.
     Gap(gap::GapArgs),
+    /// Waits until every partition is written to and has its full ISR again.
+    Settle(settle::SettleArgs),
     /// Raw produce requests with prebuilt batches: shows the broker, not the client.
     Blast(blast::BlastArgs),
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Get(a) => get::run(&args.bootstrap, &a),
         Command::E2e(a) => e2e::run(&args.bootstrap, &a),
         Command::Gap(a) => gap::run(&args.bootstrap, &a),
+        Command::Settle(a) => settle::run(&args.bootstrap, &a),
         Command::Blast(a) => blast::run(&args.bootstrap, &a),
     }?;
     println!("{result}");
