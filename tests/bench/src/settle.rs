@@ -56,7 +56,8 @@ fn wait_for(
     every: bool,
 ) -> anyhow::Result<i32> {
     while started.elapsed() < PATIENCE {
-        let Ok(metadata) = consumer.fetch_metadata(Some(&args.topic), Duration::from_secs(1)) else {
+        let Ok(metadata) = consumer.fetch_metadata(Some(&args.topic), Duration::from_secs(1))
+        else {
             continue;
         };
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
