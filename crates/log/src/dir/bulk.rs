@@ -68,14 +68,17 @@ impl LogDir {
 
         let mut created = Vec::with_capacity(logs.len());
         for new in &logs {
-            created.push(self.create_dir(new)?);
+            created.push(self.create_dir(new, self.partition_path(&new.topic_partition))?);
         }
         self.sync_created(&created).map_err(|error| self.fail(self.path(), &error))?;
         Ok(logs.into_iter().map(|new| Log::new_empty(Arc::clone(self), new)).collect())
     }
 
-    fn create_dir(&self, new: &NewLog) -> Result<(PathBuf, File), LogError> {
-        let path = self.partition_path(&new.topic_partition);
+    pub(super) fn create_dir(
+        &self,
+        new: &NewLog,
+        path: PathBuf,
+    ) -> Result<(PathBuf, File), LogError> {
         match fs::create_dir(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -98,7 +101,7 @@ impl LogDir {
         }
     }
 
-    fn sync_created(&self, created: &[(PathBuf, File)]) -> io::Result<()> {
+    pub(super) fn sync_created(&self, created: &[(PathBuf, File)]) -> io::Result<()> {
         if created.len() > SYNC_SINGLY {
             return self.sync_filesystem();
         }
@@ -126,19 +129,20 @@ impl LogDir {
         self.rename_many(logs, "stray")
     }
 
-    fn rename_many(&self, logs: Vec<Log>, suffix: &str) -> Result<Vec<PathBuf>, LogError> {
+    pub(super) fn rename_many(&self, logs: Vec<Log>, suffix: &str) -> Result<Vec<PathBuf>, LogError> {
         self.usable()?;
         let mut renamed = Vec::with_capacity(logs.len());
         for log in &logs {
             log.retire_files();
             log.shared().gone.store(true, Ordering::Release);
-            let from = self.partition_path(log.topic_partition());
+            let from = log.path();
             let to = self.path().join(files::renamed_partition_dir(log.topic_partition(), suffix));
             fs::rename(&from, &to).map_err(|error| self.fail(&from, &error))?;
             renamed.push(to);
         }
         files::sync_dir(self.path()).map_err(|error| self.fail(self.path(), &error))?;
-        self.checkpoints.unregister(logs.iter().map(Log::topic_partition));
+        let placed = logs.iter().filter(|log| !log.is_future());
+        self.checkpoints.unregister(placed.map(Log::topic_partition));
         drop(logs);
         self.files.sweep();
         Ok(renamed)

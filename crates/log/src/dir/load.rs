@@ -9,7 +9,7 @@ use std::thread;
 use ottla_protocol::ids::TopicPartition;
 use parking_lot::Mutex;
 
-use super::{DeletedDir, LogDir, bulk, meta};
+use super::{DeletedDir, FutureDir, LogDir, bulk, future, meta};
 use crate::files;
 use crate::{Log, LogError};
 
@@ -25,6 +25,11 @@ pub struct LoadReport {
     pub failures: Vec<LoadFailure>,
     /// Directories whose deletion an earlier run began: remove them when there is time.
     pub deleted: Vec<DeletedDir>,
+    /// Copies that an interrupted move has left behind.
+    pub futures: Vec<FutureDir>,
+    /// Partitions that came here by a move: whatever another directory holds of them is void. To be told to
+    /// [`LogDir::settle_move`] once that is gone.
+    pub moved: Vec<TopicPartition>,
 }
 
 /// A partition directory that could not be loaded.
@@ -55,6 +60,8 @@ impl LogDir {
             }
             if name.ends_with("-delete") && name.contains('.') {
                 report.deleted.push(DeletedDir { path: entry.path() });
+            } else if let Some(future) = future::parse(name) {
+                report.futures.push(FutureDir { path: entry.path(), topic_partition: future });
             } else if name == METADATA_LOG {
                 // The quorum's own, where both share a directory.
             } else if let Some(partition) = files::parse_partition_dir(name) {
@@ -65,6 +72,9 @@ impl LogDir {
 
         let loaded = self.load_in_parallel(&found);
         for ((topic_partition, path), outcome) in found.into_iter().zip(loaded) {
+            if future::is_moved(&path) {
+                report.moved.push(topic_partition.clone());
+            }
             match outcome {
                 Ok(Some(log)) => report.logs.push(log),
                 Ok(None) => {}

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod checkpoint;
+mod future;
 mod load;
 mod meta;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 
 pub use bulk::{DeletedDir, NewLog};
 pub(crate) use checkpoint::{Checkpoints, Kind, SharedOffsets};
+pub use future::{FutureDir, MAX_MOVABLE_NAME};
 pub use load::{LoadFailure, LoadReport};
 pub use meta::MetaProperties;
 

@@ -29,6 +29,8 @@ pub struct FlushPlan {
     /// Open, so that a directory renamed meanwhile is still the right one.
     names: Option<(File, u32)>,
     epochs: Option<(String, u32)>,
+    /// The log's directory has a new name.
+    renamed: bool,
 }
 
 /// What a flush achieved.
@@ -56,11 +58,16 @@ impl FlushPlan {
                 return Err(self.dir.fail(&open.path, &error));
             }
         }
-        let Some((names, _)) = &self.names else { return Ok(()) };
-        let result = match &self.epochs {
-            Some((text, _)) => files::replace_at(names, LEADER_EPOCH_CHECKPOINT, text.as_bytes()),
-            None => names.sync_all(),
+        let result = match (&self.names, &self.epochs) {
+            (Some((names, _)), Some((text, _))) => {
+                files::replace_at(names, LEADER_EPOCH_CHECKPOINT, text.as_bytes())
+            }
+            (Some((names, _)), None) => names.sync_all(),
+            (None, _) => Ok(()),
         };
+        let result = result.and_then(|()| {
+            if self.renamed { files::sync_dir(self.dir.path()) } else { Ok(()) }
+        });
         result.map_err(|error| {
             if self.shared.gone.load(Ordering::Acquire) {
                 return LogError::Overtaken;
@@ -82,7 +89,8 @@ impl Log {
         let clean = self.flushed == self.log_end
             && !closed_dirty
             && self.names_changed.is_synced()
-            && self.unsynced_snapshots.is_empty();
+            && self.unsynced_snapshots.is_empty()
+            && !self.renamed;
         // Epochs that have no record yet can wait for one.
         let write_epochs = !self.epochs_changed.is_synced() && (everything || !clean);
         if clean && !write_epochs {
@@ -118,6 +126,7 @@ impl Log {
             snapshots,
             names,
             epochs: write_epochs.then(|| (self.epochs.render(), self.epochs_changed.made)),
+            renamed: self.renamed,
         }))
     }
 
@@ -139,6 +148,7 @@ impl Log {
             if let Some((_, version)) = &plan.epochs {
                 self.epochs_changed.synced = *version;
             }
+            self.renamed &= !plan.renamed;
             self.unsynced_snapshots.drain(..plan.snapshots.min(self.unsynced_snapshots.len()));
             self.shared.recovery_point.store(self.flushed, Ordering::Release);
         }

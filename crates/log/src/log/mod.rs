@@ -9,6 +9,7 @@ mod append;
 mod compaction;
 mod epochs;
 mod flush;
+mod future;
 mod open;
 mod producer_snapshot;
 mod read;
@@ -47,6 +48,10 @@ pub struct Log {
     dir: Arc<LogDir>,
     partition: TopicPartition,
     topic_id: TopicId,
+    /// Its directory's name while it is a copy that is to take another log's place.
+    future_name: Option<Box<str>>,
+    /// It has taken its place, and the name of its directory is not known to be on disk.
+    renamed: bool,
     config: LogConfig,
     shared: Arc<SharedOffsets>,
     /// Below it everything is on disk: the recovery point.
@@ -187,8 +192,8 @@ impl Log {
     }
 
     /// The partition's directory.
-    fn path(&self) -> PathBuf {
-        self.dir.partition_path(&self.partition)
+    pub(crate) fn path(&self) -> PathBuf {
+        folder(&self.dir, &self.partition, self.future_name.as_deref())
     }
 
     fn segments(&self) -> impl Iterator<Item = &Segment> {
@@ -214,14 +219,14 @@ impl Log {
 
     /// The file with a segment's batches.
     fn log_file(&mut self, number: usize) -> Result<Arc<OpenFile>, LogError> {
-        let (dir, partition) = (&self.dir, &self.partition);
+        let (dir, partition, name) = (&self.dir, &self.partition, self.future_name.as_deref());
         let segment = match self.closed.get_mut(number) {
             Some(segment) => segment,
             None => &mut self.active,
         };
-        let opened = segment.log_file(&dir.files, || dir.partition_path(partition));
+        let opened = segment.log_file(&dir.files, || folder(dir, partition, name));
         opened.map_err(|error| {
-            let path = segment.path(&dir.partition_path(partition), crate::files::LOG);
+            let path = segment.path(&folder(dir, partition, name), crate::files::LOG);
             LogError::io("open", &path, error)
         })
     }
@@ -292,4 +297,8 @@ impl Log {
         self.names_changed.synced = self.names_changed.made;
         Ok(())
     }
+}
+
+fn folder(dir: &LogDir, partition: &TopicPartition, future_name: Option<&str>) -> PathBuf {
+    future_name.map_or_else(|| dir.partition_path(partition), |name| dir.path().join(name))
 }

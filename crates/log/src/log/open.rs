@@ -28,6 +28,15 @@ struct Listing {
     snapshots: Vec<Offset>,
 }
 
+/// What the checkpoint files say of a log.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    recovery_point: Offset,
+    high_watermark: Offset,
+    log_start: Offset,
+    cleaned: Offset,
+}
+
 impl Log {
     /// A log that was just created, whose empty first segment is there.
     pub(crate) fn new_empty(dir: Arc<LogDir>, new: NewLog) -> Self {
@@ -47,6 +56,8 @@ impl Log {
             dir,
             partition,
             topic_id,
+            future_name: None,
+            renamed: false,
             config,
             shared: Arc::new(SharedOffsets::default()),
             flushed: 0,
@@ -63,7 +74,15 @@ impl Log {
         }
     }
 
-    fn register(&self) {
+    /// A copy that was just created under `name`, and whose empty first segment is there.
+    pub(crate) fn new_future(dir: Arc<LogDir>, new: NewLog, name: String) -> Self {
+        let mut log = Self::bare(dir, new.topic_partition, new.topic_id, new.config);
+        log.future_name = Some(name.into());
+        log.indexes = Some(Indexes::new(0));
+        log
+    }
+
+    pub(super) fn register(&self) {
         self.dir.checkpoints.register(self.partition.clone(), Arc::clone(&self.shared));
     }
 
@@ -77,10 +96,35 @@ impl Log {
         clean: bool,
     ) -> Result<Self, LogError> {
         let stored = |kind| dir.checkpoints.stored(&partition, kind);
-        let recovery_point = stored(Kind::RecoveryPoint).unwrap_or(0);
-        let high_watermark = stored(Kind::HighWatermark).unwrap_or(0);
-        let (stored_start, cleaned) = (stored(Kind::LogStart), stored(Kind::Cleaned));
+        let known = Known {
+            recovery_point: stored(Kind::RecoveryPoint).unwrap_or(0),
+            high_watermark: stored(Kind::HighWatermark).unwrap_or(0),
+            log_start: stored(Kind::LogStart).unwrap_or(0),
+            cleaned: stored(Kind::Cleaned).unwrap_or(0),
+        };
         let mut log = Self::bare(dir, partition, topic_id, config);
+        log.load(known, clean)?;
+        log.register();
+        Ok(log)
+    }
+
+    /// Opens a copy that an interrupted move has left behind under `name`: everything in it is checked.
+    pub(crate) fn open_future(
+        dir: Arc<LogDir>,
+        partition: TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        name: String,
+    ) -> Result<Self, LogError> {
+        let mut log = Self::bare(dir, partition, topic_id, config);
+        log.future_name = Some(name.into());
+        log.load(Known::default(), false)?;
+        Ok(log)
+    }
+
+    fn load(&mut self, known: Known, clean: bool) -> Result<(), LogError> {
+        let Known { recovery_point, high_watermark, log_start: stored_start, cleaned } = known;
+        let log = self;
         let path = log.path();
         compaction::complete_swaps(&path)?;
         let listing = list(&path)?;
@@ -107,7 +151,7 @@ impl Log {
         let stored_first = stored_epochs.as_ref().and_then(|stored| stored.entries().first());
         let first_known = stored_first.filter(|first| log.epochs.entries().first() == Some(*first));
         let first_known = first_known.map_or(0, |(_, start)| *start);
-        let log_start = stored_start.unwrap_or(0).max(first).max(first_known);
+        let log_start = stored_start.max(first).max(first_known);
         log.shared.log_start.store(log_start.min(log.log_end), Ordering::Release);
         if log_start > log.log_end {
             // Records were deleted up to an offset that the log has lost since.
@@ -120,14 +164,13 @@ impl Log {
         }
         let high_watermark = high_watermark.clamp(log.log_start(), log.log_end);
         log.shared.high_watermark.store(high_watermark, Ordering::Release);
-        let cleaned = cleaned.unwrap_or(0).min(log.log_end);
+        let cleaned = cleaned.min(log.log_end);
         log.shared.cleaned.store(cleaned, Ordering::Release);
         log.shared.recovery_point.store(log.flushed, Ordering::Release);
         // Loaded logs hold no more than they need: most of them are idle.
         log.retire_files();
         log.indexes = (log.active.size == 0).then(|| Indexes::new(log.log_end));
-        log.register();
-        Ok(log)
+        Ok(())
     }
 
     fn take_segments(

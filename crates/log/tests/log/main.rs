@@ -3,6 +3,7 @@
 mod compaction;
 mod directory;
 mod flush;
+mod future;
 mod kafka;
 mod model;
 mod recovery;
