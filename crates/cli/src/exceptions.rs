@@ -41,9 +41,9 @@ impl Failure {
             ClientError::RequestTimeout { .. } => {
                 Self::new("org.apache.kafka.common.errors.TimeoutException", error.to_string())
             }
-            ClientError::Unsupported { .. } => Self::new(
+            ClientError::Unsupported { api, .. } => Self::new(
                 "org.apache.kafka.common.errors.UnsupportedVersionException",
-                error.to_string(),
+                format!("The node does not support {}", shouted(&format!("{api:?}"))),
             ),
             ClientError::UnknownPartition(_) => Self::new(
                 "org.apache.kafka.common.errors.UnknownTopicOrPartitionException",
@@ -115,6 +115,18 @@ pub(crate) fn exception_name(code: ErrorCode) -> String {
             if camel.ends_with("Exception") { camel } else { format!("{camel}Exception") }
         }
     }
+}
+
+/// `DescribeClientQuotas` as `DESCRIBE_CLIENT_QUOTAS`.
+fn shouted(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !text.is_empty() {
+            text.push('_');
+        }
+        text.extend(letter.to_uppercase());
+    }
+    text
 }
 
 fn capitalised(word: &str) -> String {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use ottla_client::admin::ClusterNode;
-use ottla_client::{Admin, ClientError};
+use ottla_client::{Admin, ClientError, ClientOptions};
 use ottla_protocol::ids::BrokerId;
 
 use crate::argparse::{self, Arg, Given, Group, Kind, Parser, arg};
@@ -27,7 +27,7 @@ const CONTROLLER: Arg = arg(
     &["--bootstrap-controller", "-C"],
     Kind::Text,
     "BOOTSTRAP_CONTROLLER",
-    "Not served; use --bootstrap-server.",
+    "Where the controllers are: a list of host:port.",
 )
 .in_group(0);
 const CONFIG: Arg =
@@ -100,15 +100,15 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 async fn run(given: &Given) -> Result<(), Thrown> {
     let properties = properties(given)?;
     let fenced = given.has("--include-fenced-brokers");
-    let Some(bootstrap) = given.one("--bootstrap-server") else {
-        return Err(Failure::illegal_argument(if fenced {
-            "The option --include-fenced-brokers is only supported with --bootstrap-server option"
-        } else {
-            "Controllers speak gRPC only; use --bootstrap-server with a broker."
-        })
-        .into());
-    };
+    let controllers = given.one("--bootstrap-controller");
+    if fenced && controllers.is_some() {
+        let message = "The option --include-fenced-brokers is only supported with \
+                       --bootstrap-server option";
+        return Err(Failure::illegal_argument(message).into());
+    }
+    let bootstrap = controllers.or_else(|| given.one("--bootstrap-server")).unwrap_or_default();
     let options = thrown::options("adminclient-1", &properties)?;
+    let options = ClientOptions { bootstrap_controllers: controllers.is_some(), ..options };
     let who = format!("AdminClient clientId={}", options.client_id);
     let client = session::connect(bootstrap, options, &who).await;
     let admin = Admin::new(client.map_err(|error| Thrown::unreached(&error, "listNodes"))?);
@@ -119,7 +119,8 @@ async fn run(given: &Given) -> Result<(), Thrown> {
         }
         Some("list-endpoints") => {
             let cluster = admin.describe_cluster(fenced).await;
-            print(&endpoints(&cluster.map_err(|error| unanswered(&error, "listNodes"))?.nodes));
+            let nodes = cluster.map_err(|error| unanswered(&error, "listNodes"))?.nodes;
+            print(&endpoints(&nodes, controllers.is_some()));
         }
         _ => {
             let cluster = admin.describe_cluster(false).await;
@@ -175,8 +176,8 @@ async fn unregister(admin: &Admin, id: BrokerId, who: &str) -> Result<(), Thrown
     }
 }
 
-/// The table of brokers.
-fn endpoints(nodes: &[ClusterNode]) -> String {
+/// The table of brokers, or of controllers.
+fn endpoints(nodes: &[ClusterNode], are_controllers: bool) -> String {
     let longest = |texts: &mut dyn Iterator<Item = usize>, without: usize| {
         texts.max().filter(|length| *length > 0).unwrap_or(without)
     };
@@ -184,7 +185,8 @@ fn endpoints(nodes: &[ClusterNode]) -> String {
     let racks = nodes.iter().filter_map(|node| node.rack.as_ref());
     let rack = longest(&mut racks.map(|rack| rack.chars().count()), 10);
     let row = |id: &str, at: &str, port: &str, in_rack: &str, state: &str, kind: &str| {
-        format!("{id:<10} {at:<host$} {port:<10} {in_rack:<rack$} {state:<10} {kind:<15}\n")
+        let state = if are_controllers { String::new() } else { format!("{state:<10} ") };
+        format!("{id:<10} {at:<host$} {port:<10} {in_rack:<rack$} {state}{kind:<15}\n")
     };
     let mut table = row("ID", "HOST", "PORT", "RACK", "STATE", "ENDPOINT_TYPE");
     for node in nodes {
@@ -194,7 +196,7 @@ fn endpoints(nodes: &[ClusterNode]) -> String {
             &node.address.port.to_string(),
             node.rack.as_deref().unwrap_or("null"),
             if node.fenced { "fenced" } else { "unfenced" },
-            "broker",
+            if are_controllers { "controller" } else { "broker" },
         );
     }
     table

@@ -13,7 +13,7 @@ mod quotas;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ottla_client::{Admin, ApiError, ClientError};
+use ottla_client::{Admin, ApiError, ClientError, ClientOptions};
 
 use crate::console::{self, complain};
 use crate::exceptions::{Failure, exception_name};
@@ -21,7 +21,7 @@ use crate::jopt::{self, Given};
 use crate::properties::{Properties, read_file};
 use crate::session;
 use crate::thrown::{self, Thrown};
-use entity::{Entities, EntityType};
+use entity::Entities;
 use options::{Misuse, OPTIONS};
 
 /// Runs the tool with the arguments behind its name.
@@ -94,10 +94,12 @@ async fn execute(given: &Given, entities: &Entities) -> Result<(), Stop> {
     if let Some(changes) = &changes {
         quotas::check(entities, changes)?;
     }
-    if given.has("bootstrap-controller") {
-        return Err(at_controller(entities));
-    }
-    let bootstrap = given.one("bootstrap-server")?.unwrap_or_default();
+    let controllers = given.one("bootstrap-controller")?;
+    let bootstrap = match controllers {
+        Some(controllers) => controllers,
+        None => given.one("bootstrap-server")?.unwrap_or_default(),
+    };
+    let options = ClientOptions { bootstrap_controllers: controllers.is_some(), ..options };
     let first_call = entities.first_call(alters, given.has("all"));
     let client = session::connect(bootstrap, options, "AdminClient clientId=adminclient-1")
         .await
@@ -109,24 +111,6 @@ async fn execute(given: &Given, entities: &Entities) -> Result<(), Stop> {
     }
 }
 
-/// Kafka's controllers answer for brokers only; ours answer no Kafka request at all.
-fn at_controller(entities: &Entities) -> Stop {
-    let (code, message) = match entities.first() {
-        EntityType::Brokers | EntityType::BrokerLoggers => {
-            let message = "Ottla's controllers do not speak Kafka's protocol: use --bootstrap-server \
-                           with a broker's address.";
-            return Stop::Said(message.to_owned());
-        }
-        _ => (
-            "UnsupportedEndpointTypeException",
-            "This Admin API is not yet supported when communicating directly with the controller \
-             quorum.",
-        ),
-    };
-    let failure = Failure::new(&format!("org.apache.kafka.common.errors.{code}"), message);
-    Thrown::execution(failure).into()
-}
-
 /// A call that failed as a whole.
 fn failed(error: &ClientError, call: &str) -> Stop {
     let failure = match error {
@@ -134,10 +118,6 @@ fn failed(error: &ClientError, call: &str) -> Stop {
         ClientError::UnknownNode(_) => Failure::new(
             "org.apache.kafka.common.errors.TimeoutException",
             format!("Timed out waiting for a node assignment. Call: {call}"),
-        ),
-        ClientError::Unsupported { api, .. } => Failure::new(
-            "org.apache.kafka.common.errors.UnsupportedVersionException",
-            format!("The node does not support {}", shouted(&format!("{api:?}"))),
         ),
         error => Failure::of_client(error, call),
     };
@@ -148,18 +128,6 @@ fn failed(error: &ClientError, call: &str) -> Stop {
 fn refused(error: &ApiError) -> Stop {
     let class = format!("org.apache.kafka.common.errors.{}", exception_name(error.error_code()));
     Thrown::execution(Failure::new(&class, error.to_string())).into()
-}
-
-/// `DescribeClientQuotas` as `DESCRIBE_CLIENT_QUOTAS`.
-fn shouted(name: &str) -> String {
-    let mut text = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !text.is_empty() {
-            text.push('_');
-        }
-        text.extend(letter.to_uppercase());
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ottla_client::Admin;
 use ottla_client::admin::{Features, UpgradeType};
+use ottla_client::{Admin, ClientOptions};
 
 use crate::argparse::{self, Arg, Given, Group, Kind, Parser, Refusal, arg};
 use crate::console::{complain, print, print_error, say};
@@ -36,7 +36,7 @@ pub(crate) const PARSER: &Parser = &Parser {
             &["--bootstrap-controller"],
             Kind::Text,
             "BOOTSTRAP_CONTROLLER",
-            "Not served; use --bootstrap-server.",
+            "Controllers: host:port, …",
         )
         .in_group(0),
         arg(&["--command-config"], Kind::Text, "COMMAND_CONFIG", "Properties of the client."),
@@ -131,11 +131,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         }
         None => {}
     }
-    let Some(bootstrap) = given.one("--bootstrap-server") else {
-        if given.has("--bootstrap-controller") {
-            complain("Controllers speak gRPC only; use --bootstrap-server with a broker.");
-            return ExitCode::FAILURE;
-        }
+    let controllers = given.one("--bootstrap-controller");
+    let Some(bootstrap) = controllers.or_else(|| given.one("--bootstrap-server")) else {
         return misused("You must specify either --bootstrap-controller or --bootstrap-server.");
     };
     session::run(async {
@@ -169,6 +166,8 @@ async fn run(bootstrap: &str, given: &Given) -> Result<(), Stop> {
         None => Properties::new(),
     };
     let options = client_options("adminclient-1", &properties)?;
+    let bootstrap_controllers = given.has("--bootstrap-controller");
+    let options = ClientOptions { bootstrap_controllers, ..options };
     let client = session::connect(bootstrap, options, "AdminClient clientId=adminclient-1")
         .await
         .map_err(|error| Failure::of_client(&error, "describeFeatures"))?;

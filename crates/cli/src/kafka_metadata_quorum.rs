@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ottla_client::Admin;
+use ottla_client::{Admin, ClientOptions};
 
 use crate::argparse::{self, Given, Group, Kind, Parser, Refusal, arg};
 use crate::console::{complain, say};
@@ -26,7 +26,7 @@ pub(crate) const PARSER: &Parser = &Parser {
             &["--bootstrap-controller"],
             Kind::Text,
             "BOOTSTRAP_CONTROLLER",
-            "Not served; use --bootstrap-server.",
+            "Controllers: host:port, …",
         )
         .in_group(0),
         arg(&["--command-config"], Kind::Text, "COMMAND_CONFIG", "Properties of the client."),
@@ -88,6 +88,8 @@ enum Wanted {
 #[derive(Debug, PartialEq, Eq)]
 struct Command {
     bootstrap: String,
+    /// The bootstrap servers are controllers.
+    controllers: bool,
     config: Option<String>,
     wanted: Wanted,
 }
@@ -155,11 +157,11 @@ fn command(args: &[OsString]) -> Result<Command, Answer> {
         (true, false) => Wanted::Status,
         (false, true) => Wanted::Replication { human_readable },
     };
-    let Some(bootstrap) = given.one("--bootstrap-server") else {
-        return complaint("Controllers speak gRPC only; use --bootstrap-server with a broker.");
-    };
+    let controllers = given.one("--bootstrap-controller");
+    let bootstrap = controllers.or_else(|| given.one("--bootstrap-server")).unwrap_or_default();
     let config = given.one("--command-config").map(str::to_owned);
-    Ok(Command { bootstrap: bootstrap.to_owned(), config, wanted })
+    let controllers = controllers.is_some();
+    Ok(Command { bootstrap: bootstrap.to_owned(), controllers, config, wanted })
 }
 
 /// Kafka's answer where the controllers are fixed.
@@ -203,6 +205,7 @@ async fn describe(command: &Command) -> Result<String, Failure> {
         None => Properties::new(),
     };
     let options = client_options("adminclient-1", &properties)?;
+    let options = ClientOptions { bootstrap_controllers: command.controllers, ..options };
     let who = "AdminClient clientId=adminclient-1";
     let client = session::connect(&command.bootstrap, options, who)
         .await

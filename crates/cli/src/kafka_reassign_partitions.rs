@@ -15,7 +15,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ottla_client::{Admin, ClientError};
+use ottla_client::{Admin, ClientError, ClientOptions};
 
 use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
@@ -127,12 +127,13 @@ async fn run(action: Action, given: &Given) -> Result<(), Stop> {
         None => Properties::new(),
     };
     let task = Task::of(action, given)?;
-    let Some(bootstrap) = given.one("bootstrap-server")? else {
-        return Err(Stop::Terse(
-            "Controllers speak gRPC only; use --bootstrap-server with a broker.".to_owned(),
-        ));
+    let controllers = given.one("bootstrap-controller")?;
+    let bootstrap = match controllers {
+        Some(controllers) => controllers,
+        None => given.one("bootstrap-server")?.unwrap_or_default(),
     };
     let options = thrown::options(CLIENT_ID, &properties)?;
+    let options = ClientOptions { bootstrap_controllers: controllers.is_some(), ..options };
     let who = format!("AdminClient clientId={}", options.client_id);
     let client = session::connect(bootstrap, options, &who).await;
     let client = client.map_err(|error| Thrown::unreached(&error, task.first_call()))?;

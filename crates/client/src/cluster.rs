@@ -9,8 +9,10 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use ottla_protocol::StrBytes;
 use ottla_protocol::ids::{BrokerId, TopicName};
+use ottla_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
-use ottla_protocol::messages::{self, MetadataRequest, MetadataResponse};
+use ottla_protocol::messages::metadata_response::MetadataResponseBroker;
+use ottla_protocol::messages::{self, DescribeClusterRequest, MetadataRequest, MetadataResponse};
 use tokio::sync::{Notify, watch};
 
 use crate::connection::Connection;
@@ -21,6 +23,9 @@ use crate::options::{ClientOptions, HostPort};
 /// A metadata request that one node leaves unanswered for this long is sent to the next node as well, so
 /// that one stopped broker does not hide a failover.
 const HEDGE: Duration = Duration::from_millis(250);
+
+/// The type of endpoint that DescribeCluster is asked for at a controller.
+pub(crate) const CONTROLLERS: i8 = 2;
 
 /// One place for a connection: the lock makes sure that only one task dials.
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Connection>>>>;
@@ -245,8 +250,12 @@ impl Cluster {
         limit: Duration,
     ) -> Result<MetadataResponse, ClientError> {
         let connection = self.connection_at(&address).await?;
-        let version = connection.negotiate::<MetadataRequest>()?;
-        let response = connection.call(version, request, limit).await?;
+        let response = if self.options.bootstrap_controllers {
+            controllers(&connection, limit).await?
+        } else {
+            let version = connection.negotiate::<MetadataRequest>()?;
+            connection.call(version, request, limit).await?
+        };
         if let Some(error) = ApiError::from_wire(response.error_code, None) {
             return Err(error.into());
         }
@@ -257,4 +266,29 @@ impl Cluster {
         }
         Ok(response)
     }
+}
+
+/// Asks a controller for the controllers, in the form of an answer about brokers without topics.
+async fn controllers(
+    connection: &Connection,
+    limit: Duration,
+) -> Result<MetadataResponse, ClientError> {
+    let version = connection.negotiate::<DescribeClusterRequest>()?;
+    let request = DescribeClusterRequest::default().with_endpoint_type(CONTROLLERS);
+    let response = connection.call(version, &request, limit).await?;
+    let message = response.error_message.as_deref();
+    if let Some(error) = ApiError::from_wire(response.error_code, message) {
+        return Err(error.into());
+    }
+    let node = |node: &DescribeClusterBroker| {
+        MetadataResponseBroker::default()
+            .with_node_id(node.broker_id)
+            .with_host(node.host.clone())
+            .with_port(node.port)
+            .with_rack(node.rack.clone())
+    };
+    Ok(MetadataResponse::default()
+        .with_cluster_id(Some(response.cluster_id))
+        .with_controller_id(response.controller_id)
+        .with_brokers(response.brokers.iter().map(node).collect()))
 }

@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     address: String,
     client_id: String,
     request_timeout: Duration,
+    /// To a controller, which serves administration only.
+    to_controller: bool,
     next_correlation_id: AtomicI32,
     outgoing: mpsc::Sender<Outgoing>,
     shared: Arc<Shared>,
@@ -111,6 +113,7 @@ impl Connection {
             address,
             client_id: options.client_id.clone(),
             request_timeout: Duration::from_millis(options.request_timeout_ms),
+            to_controller: options.bootstrap_controllers,
             next_correlation_id: AtomicI32::new(0),
             outgoing,
             shared,
@@ -164,11 +167,15 @@ impl Connection {
         self.closed.cancel();
     }
 
-    /// The highest version of `T` that both sides speak.
+    /// The highest version of `T` that both sides speak. What controllers do not serve has an error of its
+    /// own, as in Kafka's clients.
     pub(crate) fn negotiate<T: Request>(&self) -> Result<i16, ClientError> {
-        self.versions.negotiate::<T>().ok_or_else(|| ClientError::Unsupported {
-            address: self.address.clone(),
-            api: versions::api_key::<T>(),
+        self.versions.negotiate::<T>().ok_or_else(|| match self.to_controller {
+            true => ApiError::at_controllers().into(),
+            false => ClientError::Unsupported {
+                address: self.address.clone(),
+                api: versions::api_key::<T>(),
+            },
         })
     }
 

@@ -39,6 +39,13 @@ impl ApiError {
         Self { code: code.code(), message: None }
     }
 
+    /// What Kafka's clients say of a request that controllers do not serve.
+    pub(crate) fn at_controllers() -> Self {
+        let message = "This Admin API is not yet supported when communicating directly with the \
+                       controller quorum.";
+        Self { code: ErrorCode::UnsupportedEndpointType.code(), message: Some(message.to_owned()) }
+    }
+
     /// The code by name; `UnknownServerError` for a number that is not in the table.
     #[must_use]
     pub fn error_code(&self) -> ErrorCode {

@@ -21,6 +21,9 @@ pub struct ClientOptions {
     pub retry_backoff_ms: u64,
     /// `retry.backoff.max.ms`: the longest pause between attempts.
     pub retry_backoff_max_ms: u64,
+    /// Whether the addresses to start from are controllers' (`bootstrap.controllers`): then these are the
+    /// nodes, and the active one is the controller. They serve administration only.
+    pub bootstrap_controllers: bool,
     /// The largest response that is read into memory; a longer one closes the connection.
     pub max_response_bytes: usize,
 }
@@ -35,6 +38,7 @@ impl Default for ClientOptions {
             metadata_max_age_ms: 300_000,
             retry_backoff_ms: 20,
             retry_backoff_max_ms: 1_000,
+            bootstrap_controllers: false,
             max_response_bytes: 128 << 20,
         }
     }

@@ -1,3 +1,5 @@
+use ottla_protocol::api::ApiKey;
+
 use super::*;
 
 #[test]
@@ -14,6 +16,17 @@ fn error_codes_have_kafkas_class_names() {
     ] {
         assert_eq!(exception_name(code), name);
     }
+}
+
+#[test]
+fn what_a_node_does_not_serve_is_named_as_kafka_names_it() {
+    let address = "localhost:9092".to_owned();
+    let error = ClientError::Unsupported { address, api: ApiKey::DescribeClientQuotas };
+    assert_eq!(
+        Failure::of_client(&error, "describeClientQuotas").thrown(),
+        "org.apache.kafka.common.errors.UnsupportedVersionException: The node does not support \
+         DESCRIBE_CLIENT_QUOTAS"
+    );
 }
 
 #[test]

@@ -11,16 +11,21 @@ fn node(id: BrokerId, host: &str, rack: Option<&str>, fenced: bool) -> ClusterNo
 fn endpoints_are_set_as_by_kafka() {
     let nodes = [node(1, "127.0.0.1", None, false), node(2, "127.0.0.1", None, true)];
     assert_eq!(
-        endpoints(&nodes),
+        endpoints(&nodes, false),
         "ID         HOST      PORT       RACK       STATE      ENDPOINT_TYPE  \n\
          1          127.0.0.1 9092       null       unfenced   broker         \n\
          2          127.0.0.1 9092       null       fenced     broker         \n"
     );
     let racks = [node(1, "h", Some("r"), false)];
     assert_eq!(
-        endpoints(&racks),
+        endpoints(&racks, false),
         "ID         HOST PORT       RACK STATE      ENDPOINT_TYPE  \n\
          1          h 9092       r unfenced   broker         \n"
+    );
+    assert_eq!(
+        endpoints(&nodes[..1], true),
+        "ID         HOST      PORT       RACK       ENDPOINT_TYPE  \n\
+         1          127.0.0.1 9092       null       controller     \n"
     );
 }
 

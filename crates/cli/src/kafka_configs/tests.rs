@@ -5,7 +5,7 @@ use ottla_client::admin::{ConfigEntry, ConfigSource, ConfigSynonym};
 use super::added::pairs;
 use super::entity::{Entities, EntityType};
 use super::options::{Misuse, OPTIONS, check};
-use super::{Stop, describe, quotas, shouted};
+use super::{Stop, describe, quotas};
 use crate::jopt;
 
 fn checked(line: &str) -> Result<Entities, Misuse> {
@@ -204,5 +204,4 @@ fn quotas_and_credentials_are_checked_before_anybody_is_asked() {
     ] {
         assert_eq!(sentence(types, name, add), expected);
     }
-    assert_eq!(shouted("DescribeClientQuotas"), "DESCRIBE_CLIENT_QUOTAS");
 }

@@ -4,7 +4,7 @@ use crate::jopt::{Given, Opt, flag, value};
 
 pub(crate) const OPTIONS: &[Opt] = &[
     flag("additional", "With --execute: in addition to reassignments that are under way."),
-    value("bootstrap-controller", "String: controller", "Not served; use --bootstrap-server."),
+    value("bootstrap-controller", "String: controller", "Controllers: host:port, …"),
     value("bootstrap-server", "String: Server(s)", "Where the cluster is."),
     value("broker-list", "String: brokerlist", "With --generate: the brokers, as in \"0,1,2\"."),
     flag("cancel", "Cancel an active reassignment."),

@@ -10,13 +10,14 @@ use ottla_protocol::messages::{
 
 use super::{Admin, Outcome, missing, outcome, topic_name, whole};
 use crate::client::Target;
+use crate::cluster::CONTROLLERS;
 use crate::error::ClientError;
 use crate::options::HostPort;
 
 /// The topic that stands for the metadata log in DescribeQuorum.
 const METADATA_TOPIC: &str = "__cluster_metadata";
 
-/// A broker of the cluster.
+/// A node of the cluster, broker or controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterNode {
     /// `node.id`.
@@ -92,10 +93,14 @@ pub struct Quorum {
 }
 
 impl Admin {
-    /// The cluster's id, controller and brokers. Fenced brokers only from brokers that can list them.
+    /// The cluster's id, controller and brokers; of controllers, controllers. Fenced brokers only from
+    /// brokers that can list them.
     pub async fn describe_cluster(&self, include_fenced: bool) -> Result<Cluster, ClientError> {
         let build = |version: i16| {
-            let request = DescribeClusterRequest::default();
+            let mut request = DescribeClusterRequest::default();
+            if self.client.options().bootstrap_controllers {
+                request.endpoint_type = CONTROLLERS;
+            }
             if version >= 2 { request.with_include_fenced_brokers(include_fenced) } else { request }
         };
         let (_, response) = self.client.request_with(Target::Any, build).await?;
