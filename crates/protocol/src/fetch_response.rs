@@ -6,9 +6,7 @@ use kafka_protocol::messages::FetchResponse;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::protocol::{Encodable, Message};
 
-use crate::frame::{
-    FrameError, LENGTH_PREFIX, RequestHeader, encoded, put_response_header, unencodable,
-};
+use crate::frame::{FrameError, LENGTH_PREFIX, RequestHeader, put_response_header, unencodable};
 
 /// From this version on fields are compact and structures end with tags.
 const FLEXIBLE: i16 = 12;
@@ -228,4 +226,12 @@ fn put_unsigned_varint(out: &mut BytesMut, value: u32) {
         rest >>= 7;
     }
     out.put_u8(rest as u8);
+}
+
+fn encoded<T: Encodable>(
+    api_version: i16,
+    message: &T,
+    frame: &mut BytesMut,
+) -> Result<(), FrameError> {
+    message.encode(frame, api_version).map_err(|error| unencodable(api_version, error.to_string()))
 }

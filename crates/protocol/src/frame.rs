@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader as WireRequestHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
+
+use crate::request::{Request, Wire};
 
 /// The shortest frame that can be a request: key, version and correlation id.
 const SHORTEST_REQUEST: usize = 8;
@@ -162,38 +164,33 @@ pub fn decode_request<T: Request>(header: &RequestHeader, frame: Bytes) -> Resul
         return Err(FrameError::TooShort { length: body.len() });
     }
     body.advance(header.body_at);
-    guarded(|| T::decode(&mut body, header.api_version)).map_err(|reason| {
-        FrameError::MalformedBody {
-            api_key: header.api_key,
-            api_version: header.api_version,
-            reason,
-        }
+    guarded(|| T::read(header.api_version, &mut body)).map_err(|reason| FrameError::MalformedBody {
+        api_key: header.api_key,
+        api_version: header.api_version,
+        reason,
     })
 }
 
 /// Encodes the response to a request, in the request's version. The result begins with the length
 /// prefix.
-pub fn encode_response<T>(header: &RequestHeader, response: &T) -> Result<BytesMut, FrameError>
-where
-    T: Encodable + HeaderVersion,
-{
+pub fn encode_response<T: Wire>(
+    header: &RequestHeader,
+    response: &T,
+) -> Result<BytesMut, FrameError> {
     encode_response_as(header.correlation_id, header.api_version, response)
 }
 
 /// Encodes a response in a given version: ApiVersions answers an unknown version in version 0.
-pub fn encode_response_as<T>(
+pub fn encode_response_as<T: Wire>(
     correlation_id: i32,
     api_version: i16,
     response: &T,
-) -> Result<BytesMut, FrameError>
-where
-    T: Encodable + HeaderVersion,
-{
+) -> Result<BytesMut, FrameError> {
     let body = sized(api_version, response)?;
     let mut frame = BytesMut::with_capacity(LENGTH_PREFIX + 5 + body);
     frame.put_i32(0);
     put_response_header::<T>(&mut frame, correlation_id, api_version);
-    encoded(api_version, response, &mut frame)?;
+    written(api_version, response, &mut frame)?;
     close(frame, api_version)
 }
 
@@ -228,16 +225,13 @@ pub fn encode_request<T: Request>(
     header
         .encode(&mut frame, T::header_version(api_version))
         .map_err(|error| unencodable(api_version, error.to_string()))?;
-    encoded(api_version, request, &mut frame)?;
+    written(api_version, request, &mut frame)?;
     close(frame, api_version)
 }
 
 /// Client side: decodes a response frame (without its length prefix); returns the correlation id with
 /// it.
-pub fn decode_response<T>(api_version: i16, frame: Bytes) -> Result<(i32, T), FrameError>
-where
-    T: Decodable + HeaderVersion,
-{
+pub fn decode_response<T: Wire>(api_version: i16, frame: Bytes) -> Result<(i32, T), FrameError> {
     let malformed = |reason| FrameError::MalformedResponse { api_version, reason };
     let length = frame.len();
     let mut body = frame;
@@ -248,29 +242,21 @@ where
         let skipped = body.len() - rest.len();
         body.advance(skipped);
     }
-    let response = guarded(|| T::decode(&mut body, api_version)).map_err(malformed)?;
+    let response = guarded(|| T::read(api_version, &mut body)).map_err(malformed)?;
     Ok((correlation_id, response))
 }
 
 /// Runs a decoder of the message crate, which may panic on absurd lengths.
-fn guarded<T, E: std::fmt::Display>(decode: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(message)) => Ok(message),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_panic) => Err("an absurd length".to_owned()),
-    }
+fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err("an absurd length".to_owned()))
 }
 
-fn sized<T: Encodable>(api_version: i16, message: &T) -> Result<usize, FrameError> {
-    message.compute_size(api_version).map_err(|error| unencodable(api_version, error.to_string()))
+fn sized<T: Wire>(api_version: i16, message: &T) -> Result<usize, FrameError> {
+    message.size(api_version).map_err(|reason| unencodable(api_version, reason))
 }
 
-pub(crate) fn encoded<T: Encodable>(
-    api_version: i16,
-    message: &T,
-    frame: &mut BytesMut,
-) -> Result<(), FrameError> {
-    message.encode(frame, api_version).map_err(|error| unencodable(api_version, error.to_string()))
+fn written<T: Wire>(api_version: i16, message: &T, frame: &mut BytesMut) -> Result<(), FrameError> {
+    message.write(api_version, frame).map_err(|reason| unencodable(api_version, reason))
 }
 
 pub(crate) fn unencodable(api_version: i16, reason: String) -> FrameError {

@@ -9,6 +9,7 @@ pub mod fetch_response;
 pub mod frame;
 pub mod ids;
 pub mod record;
+mod request;
 pub mod scram;
 
 pub use config_source::ConfigSource;
@@ -17,6 +18,5 @@ pub use fetch_response::encode_fetch_response;
 /// Kafka's messages, generated from its schemas.
 pub use kafka_protocol::messages;
 /// What the messages are made of.
-pub use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes,
-};
+pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
+pub use request::{Request, Wire};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_protocol::api::{self, ApiKey};
 use ottla_protocol::frame::{self, FrameError, RequestHeader};
-use ottla_protocol::{Encodable, HeaderVersion, Request};
+use ottla_protocol::{Request, Wire};
 
 use super::administration::{self, Role};
 use super::{
@@ -190,7 +190,7 @@ impl Call {
     pub(super) fn now<Q, R>(self, handle: impl FnOnce(Q) -> R) -> Result<Reply, Refused>
     where
         Q: Request,
-        R: Encodable + HeaderVersion,
+        R: Wire,
     {
         let response = handle(self.decode()?);
         Ok(Reply::Ready(encode(&self.header, &response)?))
@@ -200,7 +200,7 @@ impl Call {
     pub(super) fn later<Q, R, F>(self, handle: impl FnOnce(Q) -> F) -> Result<Reply, Refused>
     where
         Q: Request,
-        R: Encodable + HeaderVersion,
+        R: Wire,
         F: Future<Output = R> + Send + 'static,
     {
         let answer = handle(self.decode()?);
@@ -209,9 +209,6 @@ impl Call {
     }
 }
 
-pub(super) fn encode<R>(header: &RequestHeader, response: &R) -> Result<Vec<Bytes>, Refused>
-where
-    R: Encodable + HeaderVersion,
-{
+pub(super) fn encode<R: Wire>(header: &RequestHeader, response: &R) -> Result<Vec<Bytes>, Refused> {
     Ok(vec![frame::encode_response(header, response)?.freeze()])
 }
