@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use ottla_config::{NodeConfig, SecurityProtocol};
 use ottla_metadata::Endpoint;
+use ottla_log::MetaProperties;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_protocol::ids::KafkaUuid;
 use ottla_rpc::Connections;
@@ -171,7 +172,9 @@ impl Broker {
         });
         coordinator.start();
         let serving = Serving::begin(&broker, listeners, &data).await;
-        link.start(partitions.clone(), config.roles.controller.then_some(config.node_id));
+        let local = config.roles.controller.then_some(config.node_id);
+        let meta = MetaProperties::read(&config.metadata_log_dir).ok().flatten();
+        link.start(partitions.clone(), local, meta.map(|meta| meta.directory_id));
         Ok(BrokerHandle { config, link, partitions, coordinator, serving, addresses, data })
     }
 }

@@ -13,6 +13,9 @@ const CONTROLLER_PORT: u16 = 9093;
 pub(crate) struct Listeners {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) advertised: Vec<Listener>,
+    /// Where others reach the controller of this node, as far as `advertised.listeners` or `listeners`
+    /// say it.
+    pub(crate) controller: Option<HostPort>,
     pub(crate) controller_names: Vec<String>,
     pub(crate) inter_broker_name: String,
 }
@@ -91,7 +94,12 @@ pub(crate) fn resolve(
         ));
     }
     let inter_broker_name = inter_broker_name(properties, &broker_listeners)?;
-    let advertised = advertised(properties, &map, &controller_names, &listeners, notices)?;
+    let (advertised, controllers) =
+        advertised(properties, &map, &controller_names, &listeners, notices)?;
+    let bound = listeners.iter().filter(|listener| is_controllers(listener));
+    let controller = controllers.iter().chain(bound).next();
+    let controller =
+        controller.map(|listener| HostPort { host: listener.host.clone(), port: listener.port });
     if roles.broker && !advertised.iter().any(|listener| listener.name == inter_broker_name) {
         return Err(error(
             "advertised.listeners",
@@ -101,7 +109,7 @@ pub(crate) fn resolve(
             ),
         ));
     }
-    Ok(Listeners { listeners, advertised, controller_names, inter_broker_name })
+    Ok(Listeners { listeners, advertised, controller, controller_names, inter_broker_name })
 }
 
 fn given<'a>(properties: &'a Properties, key: &str) -> Option<&'a str> {
@@ -268,23 +276,24 @@ fn inter_broker_name(
     }
 }
 
+/// What is advertised to clients, and what to controllers.
 fn advertised(
     properties: &Properties,
     map: &ProtocolMap,
     controller_names: &[String],
     listeners: &[Listener],
     notices: &mut Vec<Notice>,
-) -> Result<Vec<Listener>, ConfigError> {
+) -> Result<(Vec<Listener>, Vec<Listener>), ConfigError> {
     let key = "advertised.listeners";
     let is_controllers = |listener: &Listener| controller_names.contains(&listener.name);
     let given_explicitly = given(properties, key).is_some();
-    let mut advertised = match given(properties, key) {
+    let advertised = match given(properties, key) {
         Some(text) => parse_list(key, text, map, controller_names)?,
         None => listeners.to_vec(),
     };
     check_distinct(key, &advertised)?;
-    // Controllers are found by the voters' addresses.
-    advertised.retain(|listener| !is_controllers(listener));
+    let (controllers, mut advertised): (Vec<_>, Vec<_>) =
+        advertised.into_iter().partition(is_controllers);
     for listener in &mut advertised {
         let bound = listeners.iter().any(|bound| bound.name == listener.name);
         if !bound {
@@ -318,5 +327,5 @@ fn advertised(
             }
         }
     }
-    Ok(advertised)
+    Ok((advertised, controllers))
 }

@@ -59,11 +59,14 @@ pub struct NodeConfig {
     pub listeners: Vec<Listener>,
     /// `advertised.listeners`: what clients and other nodes are told, brokers' listeners only.
     pub advertised_listeners: Vec<Listener>,
+    /// Where the others reach this node's controller: by `controller.quorum.voters`, else by the
+    /// controllers' listener in `advertised.listeners` or `listeners`. Without meaning on a broker.
+    pub controller_address: HostPort,
     /// `controller.listener.names`.
     pub controller_listener_names: Vec<String>,
     /// `inter.broker.listener.name`.
     pub inter_broker_listener_name: String,
-    /// `controller.quorum.voters`; this node alone where nobody says; empty only on a broker that was
+    /// `controller.quorum.voters`; this node alone where nobody says; empty only on a node that was
     /// given `controller.quorum.bootstrap.servers` instead.
     pub quorum_voters: Vec<Voter>,
     /// `controller.quorum.bootstrap.servers`.

@@ -38,10 +38,12 @@ pub(crate) fn resolve(properties: &Properties) -> Result<(NodeConfig, Vec<Notice
 
     let own_voter = voters.iter().find(|voter| voter.id == node_id);
     let own_voter = own_voter.map(|v| HostPort { host: v.host.clone(), port: v.port });
-    let own_voter = own_voter.or_else(|| bootstrap.first().filter(|_| roles.controller).cloned());
-    let listeners = listeners::resolve(&properties, roles, own_voter.as_ref(), &mut notices)?;
-    let voters = if voters.is_empty() && roles.controller {
-        vec![alone(node_id, own_voter, &listeners)]
+    let expected = own_voter.as_ref().or(bootstrap.first().filter(|_| roles.controller));
+    let listeners = listeners::resolve(&properties, roles, expected, &mut notices)?;
+    let controller_address = controller_address(own_voter, &listeners);
+    let voters = if voters.is_empty() && roles.controller && bootstrap.is_empty() {
+        let HostPort { host, port } = controller_address.clone();
+        vec![Voter { id: node_id, host, port }]
     } else {
         voters
     };
@@ -62,6 +64,7 @@ pub(crate) fn resolve(properties: &Properties) -> Result<(NodeConfig, Vec<Notice
         rack: text(&properties, "broker.rack"),
         listeners: listeners.listeners,
         advertised_listeners: listeners.advertised,
+        controller_address,
         controller_listener_names: listeners.controller_names,
         inter_broker_listener_name: listeners.inter_broker_name,
         quorum_voters: voters,
@@ -252,13 +255,6 @@ fn check_membership(
         );
         return Err(error(key, sentence));
     }
-    if voters.is_empty() && roles.controller && bootstrap.len() > 1 {
-        let sentence = format!(
-            "controller.quorum.bootstrap.servers names controllers without their ids; set \
-             {key}=id@host:port,… on every node"
-        );
-        return Err(error(key, sentence));
-    }
     if !voters.is_empty() && roles.controller && !among {
         let sentence = format!(
             "process.roles contains controller, so node.id {node_id} must be among \
@@ -278,15 +274,13 @@ fn check_membership(
     Ok(())
 }
 
-/// The quorum of a node that was told of no other.
-fn alone(node_id: i32, own: Option<HostPort>, listeners: &listeners::Listeners) -> Voter {
-    let named = |name: &String| listeners.controller_names.contains(name);
-    let listener = listeners.listeners.iter().find(|listener| named(&listener.name));
-    let bound = listener.map(|l| HostPort { host: l.host.clone(), port: l.port });
+/// Where the others find this node's controller: where they are told that it is, else where it listens.
+fn controller_address(own_voter: Option<HostPort>, listeners: &listeners::Listeners) -> HostPort {
+    let listening = listeners.controller.clone();
     let HostPort { host, port } =
-        own.or(bound).unwrap_or_else(|| HostPort { host: String::new(), port: 0 });
+        own_voter.or(listening).unwrap_or_else(|| HostPort { host: String::new(), port: 0 });
     let anywhere = matches!(host.as_str(), "" | "0.0.0.0" | "::");
-    Voter { id: node_id, host: if anywhere { "localhost".to_owned() } else { host }, port }
+    HostPort { host: if anywhere { "localhost".to_owned() } else { host }, port }
 }
 
 fn log_dirs(layers: &Layers<'_>, node_id: i32) -> Vec<PathBuf> {

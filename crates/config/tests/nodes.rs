@@ -122,7 +122,8 @@ fn kafkas_own_file_resolves() {
          num.network.threads=3\nnum.io.threads=8\nsocket.send.buffer.bytes=102400\n\
          log.dirs=/var/a, /var/b\nnum.partitions=1\nlog.retention.hours=168\n",
     );
-    assert_eq!(config.quorum_voters[0].to_string(), "1@localhost:9093");
+    assert!(config.quorum_voters.is_empty(), "it finds that it is the bootstrap server itself");
+    assert_eq!(config.controller_address.to_string(), "localhost:9093");
     assert_eq!(config.log_dirs, [PathBuf::from("/var/a"), PathBuf::from("/var/b")]);
     assert_eq!(config.advertised_listeners.len(), 1);
     assert_eq!(config.listeners[1].security_protocol, SecurityProtocol::Plaintext);
@@ -250,10 +251,6 @@ fn errors_name_the_key() {
         (
             "process.roles=broker",
             "controller.quorum.voters is missing: a node that is only a broker must be told where the controllers are (id@host:port,…)",
-        ),
-        (
-            "node.id=4\ncontroller.quorum.bootstrap.servers=a:1,b:2",
-            "controller.quorum.bootstrap.servers names controllers without their ids; set controller.quorum.voters=id@host:port,… on every node",
         ),
         ("controller.quorum.voters=1@a", "controller.quorum.voters: '1@a': the port is missing"),
         (

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::plan::{self, brokers};
 use ottla_metadata::{
-    Batch, FenceCause, Image, Limits, Proposal, Proposer, Record, Refusal, Reply, codec,
+    Batch, FenceCause, Image, Limits, Proposal, Proposer, Record, Refusal, Reply, codec, feature,
 };
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset, TimestampMs};
 
@@ -33,8 +33,11 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 /// What is wished for.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    /// The cluster gets its id, unless it has one.
-    NameCluster(String),
+    /// The cluster gets its id, unless it has one; and its voters may change from the start, or not.
+    NameCluster {
+        id: String,
+        reconfigurable: bool,
+    },
     Register(Registration),
     Propose(Proposer, Proposal),
     Fence(BrokerId, BrokerEpoch, FenceCause, TimestampMs),
@@ -196,9 +199,15 @@ fn plan_wish(
     wish: Wish,
 ) -> Result<(Vec<Record>, Answer), Refusal> {
     Ok(match wish {
-        Wish::NameCluster(id) => {
-            let named = image.cluster_id().is_some();
-            let records = if named { Vec::new() } else { vec![Record::ClusterId(id.into())] };
+        Wish::NameCluster { id, reconfigurable } => {
+            let mut records = Vec::new();
+            if image.cluster_id().is_none() {
+                records.push(Record::ClusterId(id.into()));
+                if reconfigurable {
+                    let feature = feature::KRAFT_VERSION.into();
+                    records.push(Record::FeatureLevel { feature, level: 1 });
+                }
+            }
             (records, Answer::Done)
         }
         Wish::Register(registration) => {

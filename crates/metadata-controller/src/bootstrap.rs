@@ -1,99 +1,87 @@
-//! How a quorum comes to be, and how a voter that has lost its data comes back.
+//! How a controller comes into the quorum: as one of those who form it, as a new observer, or as a voter
+//! that comes back, with its data or without.
 //!
-//! A voter without data asks all others before it takes part in anything:
+//! A controller without data asks all others that it knows of before it takes part in anything:
 //!
 //! - All answer, and nobody has data: the quorum is new. The one with the lowest id forms it, and remembers
 //!   whom it asked (its founders).
 //! - Somebody has data and names this process as a founder: the quorum has just been formed.
-//! - Otherwise this voter's data is lost, and with it its votes and its part of the log. It neither votes
-//!   nor campaigns until all others follow one leader and it has all that they have. Should the voters
-//!   without data be a majority, they could outvote what is left: they stop, and say so.
+//! - Somebody has data, and knows the members. This controller is not among them: it is new, shows itself
+//!   to the active controller, and becomes an observer until somebody makes it a voter.
+//! - It is among the voters: its data is lost ([`crate::rejoin`]).
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use ottla_protocol::ids::BrokerId;
-use ottla_rpc::controller::{ProbeReply, ProbeRequest};
-use ottla_rpc::controller_client;
+use ottla_config::HostPort;
+use ottla_protocol::ids::{BrokerId, KafkaUuid};
 
 use crate::ControllerError;
+use crate::contacts::{Answer, Contacts, Found};
+use crate::introduce;
 use crate::node::Node;
-use crate::quorum::{Gate, PeerState};
+use crate::quorum::{Gate, Member, Members, PeerState};
+use crate::rejoin::{Lost, Return};
 
-/// One answer to a probe.
-const PROBE_DEADLINE: Duration = Duration::from_millis(250);
 /// Between rounds, as long as others are likely to be just starting.
 const EAGER_PAUSE: Duration = Duration::from_millis(10);
 const EAGER_TIME: Duration = Duration::from_secs(5);
 const PATIENT_PAUSE: Duration = Duration::from_millis(100);
-/// Answers of one round are not from one moment: only what so many rounds in a row say is believed.
-const SURE_ROUNDS: u32 = 20;
 /// How long a restarted voter looks whether all others are there, to have an election at once.
 const RESTART_LOOK: Duration = Duration::from_secs(2);
+/// One answer of another voter.
+const ASK_DEADLINE: Duration = Duration::from_millis(250);
 
-type Probed = BTreeMap<BrokerId, Option<ProbeReply>>;
-
-/// Brings this voter into the quorum.
+/// Brings this controller into the quorum.
 pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
     if node.quorum.gate() == Gate::Open {
         restart(node).await;
         return Ok(());
     }
-    let me = node.identity.node_id();
-    let majority = node.quorum.voters().len() / 2 + 1;
     let started = Instant::now();
-    let mut empty_majority_rounds = 0;
-    let mut announced = false;
     let store_error = |error: io::Error| node.store_error(error.to_string());
-    let rejoining = node.quorum.store().is_rejoining().map_err(store_error)?;
+    let mut lost = Lost::begin(node).map_err(store_error)?;
+    let mut contacts = Contacts::of(node)?;
+    let mut announced = false;
     loop {
-        let probed = probe_all(node).await;
-        check_cluster(node, &probed)?;
-        let answered: Vec<&ProbeReply> = probed.values().flatten().collect();
-        let all = answered.len() == probed.len();
-        let holders = || answered.iter().filter(|reply| reply.has_data);
-        let my_incarnation = node.identity.incarnation();
-        if holders()
-            .any(|reply| reply.founders.iter().any(|id| id[..] == my_incarnation.as_bytes()[..]))
-        {
+        let found = contacts.probe(node).await;
+        check(node, &found)?;
+        let holders: Vec<&Answer> = answers(&found).filter(|answer| answer.has_data).collect();
+        if holders.iter().any(|holder| holder.founders.contains(&incarnation(node))) {
             node.quorum.open_gate(Gate::Open);
             return Ok(());
         }
-        match holders().next() {
-            None if all && !rejoining => {
-                node.quorum.open_gate(Gate::Open);
-                if node.quorum.voters().iter().all(|voter| me <= voter.id) {
-                    form(node, &answered).await?;
-                }
-                return Ok(());
-            }
-            None => empty_majority_rounds = 0,
-            Some(holder) => {
-                let empty = probed.len() + 1 - holders().count();
-                empty_majority_rounds =
-                    if all && empty >= majority { empty_majority_rounds + 1 } else { 0 };
-                if empty_majority_rounds >= SURE_ROUNDS {
-                    return Err(ControllerError::EmptyMajority {
-                        empty,
-                        voters: probed.len() + 1,
-                        holder: holder.node_id,
-                    });
-                }
-                if !announced {
-                    announced = true;
-                    tracing::warn!(
-                        "this controller has no data, but controller {} has: it does not vote until it has \
-                         caught up",
-                        holder.node_id
-                    );
-                }
-                if rejoin(node).await.map_err(store_error)? {
+        let newest = holders.iter().max_by_key(|holder| holder.members.log_id);
+        match newest.filter(|holder| holder.members.log_id.is_some()) {
+            None => {
+                if holders.is_empty()
+                    && !lost.half_way
+                    && let Some(voters) = founding(node, &found)
+                {
+                    node.quorum.open_gate(Gate::Open);
+                    if voters.iter().all(|voter| node.options.node_id <= voter.id) {
+                        form(node, &found, &voters).await?;
+                    }
                     return Ok(());
+                }
+            }
+            Some(holder) => {
+                contacts.learn(node, &holder.members);
+                if holder.members.is_voter(node.options.node_id) {
+                    match lost.round(node, holder, &found).await? {
+                        Return::Done => return Ok(()),
+                        Return::NotYet => {}
+                    }
+                } else if introduce::as_observer(node, &found).await {
+                    return become_voter(node).await;
+                } else if !announced {
+                    announced = true;
+                    tracing::info!("waiting for the active controller, to become an observer");
                 }
             }
         }
@@ -102,42 +90,60 @@ pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
     }
 }
 
+fn answers(found: &[Found]) -> impl Iterator<Item = &Answer> {
+    found.iter().filter_map(|found| found.reply.as_ref())
+}
+
+fn incarnation(node: &Node) -> Vec<u8> {
+    node.identity.incarnation().as_bytes().to_vec()
+}
+
+/// The voters of a quorum that does not exist yet, if everybody is there to form it: those that
+/// `controller.quorum.voters` names; else the bootstrap servers, if this node is one of them.
+fn founding(node: &Node, found: &[Found]) -> Option<Vec<Member>> {
+    let named = node.options.voters.iter().map(|voter| Member {
+        id: voter.id,
+        address: HostPort { host: voter.host.clone(), port: voter.port },
+        // Where it is stands in the settings of every node, and may change there.
+        directory_id: KafkaUuid::ZERO,
+        voter: true,
+    });
+    let named: Vec<Member> = named.collect();
+    if !named.is_empty() {
+        return answers(found).count().eq(&found.len()).then_some(named);
+    }
+    let servers = found.iter().filter(|found| found.expected.is_none());
+    let voters: Vec<Member> = servers
+        .map(|found| found.reply.as_ref().map(|answer| answer.to_voter(&found.address)))
+        .collect::<Option<_>>()?;
+    let ids: BTreeSet<BrokerId> = voters.iter().map(|voter| voter.id).collect();
+    let complete = ids.len() == voters.len() && ids.contains(&node.options.node_id);
+    complete.then_some(voters)
+}
+
 /// The quorum is new, and this node forms it.
-async fn form(node: &Node, others: &[&ProbeReply]) -> Result<(), ControllerError> {
-    let founders: Vec<Vec<u8>> = others.iter().map(|reply| reply.incarnation_id.to_vec()).collect();
+async fn form(node: &Node, found: &[Found], voters: &[Member]) -> Result<(), ControllerError> {
+    let me = incarnation(node);
+    let founders: Vec<Vec<u8>> =
+        answers(found).map(|other| other.incarnation.clone()).filter(|id| *id != me).collect();
     let saved = node.quorum.store().save_founders(&founders).await;
     saved.map_err(|error| node.store_error(error.to_string()))?;
-    tracing::info!(voters = founders.len() + 1, "forming a new quorum");
-    node.quorum.initialize().await.map_err(|reason| node.store_error(reason))
+    tracing::info!(voters = voters.len(), "forming a new quorum");
+    node.quorum.initialize(voters).await.map_err(|reason| node.store_error(reason))
 }
 
-/// One round of coming back: true when this voter is a full one again.
-async fn rejoin(node: &Node) -> io::Result<bool> {
-    let others = node.quorum.ask_peers(PROBE_DEADLINE).await;
-    let Some(target) = agreed(&others) else { return Ok(false) };
-    if node.quorum.gate() == Gate::Closed {
-        // Before the first entry: should it restart half-way, it must not take itself for whole.
-        node.quorum.store().set_rejoining(true).await?;
-        node.quorum.open_gate(Gate::Follow);
-        tracing::info!(target = ?target.last_log_id, "the others follow one leader: catching up with it");
+/// An observer takes the log; once the log says that it is a voter, it votes. It has never voted in this
+/// quorum with what it has forgotten: the active controller has committed that it was no voter.
+async fn become_voter(node: &Node) -> Result<(), ControllerError> {
+    node.quorum.open_gate(Gate::Follow);
+    tracing::info!("an observer of the quorum");
+    let me = node.options.node_id;
+    let mut members = node.quorum.watch_members();
+    if members.wait_for(|members| members.is_voter(me)).await.is_ok() {
+        tracing::info!("a voter of the quorum");
+        node.quorum.open_gate(Gate::Open);
     }
-    if node.quorum.last_log_id().await < target.last_log_id {
-        return Ok(false);
-    }
-    node.quorum.store().set_rejoining(false).await?;
-    tracing::info!("caught up: voting again");
-    node.quorum.open_gate(Gate::Open);
-    Ok(true)
-}
-
-/// The furthest of the others, if all of them answered and have accepted the same leader. Then nobody can
-/// come to lead by a vote that this node gave and has forgotten.
-fn agreed(others: &BTreeMap<BrokerId, Option<PeerState>>) -> Option<PeerState> {
-    let states: Vec<&PeerState> = others.values().map(Option::as_ref).collect::<Option<_>>()?;
-    let first = states.first()?;
-    let same = states.iter().all(|state| state.has_accepted_leader_of(first));
-    let furthest = states.iter().max_by_key(|state| state.last_log_id)?;
-    same.then(|| (*furthest).clone())
+    Ok(())
 }
 
 /// A voter with data. When all start together, nobody need wait for a timeout to elect: the one with the
@@ -145,7 +151,11 @@ fn agreed(others: &BTreeMap<BrokerId, Option<PeerState>>) -> Option<PeerState> {
 async fn restart(node: &Node) {
     let started = Instant::now();
     while started.elapsed() < RESTART_LOOK && node.leadership().leader.is_none() {
-        let others = node.quorum.ask_peers(PROBE_DEADLINE).await;
+        let members: Arc<Members> = node.quorum.members();
+        if !members.is_voter(node.options.node_id) {
+            return;
+        }
+        let others = node.quorum.ask_voters(&members, ASK_DEADLINE).await;
         if let Some(others) = all_answered(others) {
             let mine = (node.quorum.last_log_id().await, Reverse(node.identity.node_id()));
             if others.iter().all(|(id, state)| (state.last_log_id, Reverse(*id)) < mine) {
@@ -163,40 +173,21 @@ fn all_answered(
     others.into_iter().map(|(id, state)| Some((id, state?))).collect()
 }
 
-async fn probe_all(node: &Node) -> Probed {
-    let me = node.identity.node_id();
-    let others = node.quorum.voters().iter().filter(|voter| voter.id != me);
-    let probes = others.map(|voter| async move {
-        let answer = tokio::time::timeout(PROBE_DEADLINE, probe(node, voter.id)).await;
-        (voter.id, answer.ok().flatten())
-    });
-    futures::future::join_all(probes).await.into_iter().collect()
-}
-
-async fn probe(node: &Node, id: BrokerId) -> Option<ProbeReply> {
-    let request = ProbeRequest {
-        cluster_id: node.identity.cluster_id().unwrap_or_default(),
-        node_id: node.identity.node_id(),
-    };
-    let reply = controller_client(node.quorum.channel(id)?).probe(request).await.ok()?.into_inner();
-    if reply.node_id != id {
-        tracing::warn!(
-            "controller.quorum.voters says that controller {id} is where controller {} answers",
-            reply.node_id
-        );
-        return None;
-    }
-    Some(reply)
-}
-
-/// An empty voter takes over the id that the others have; another one than it was told is an error.
-fn check_cluster(node: &Node, probed: &Probed) -> Result<(), ControllerError> {
-    for (id, reply) in probed {
-        let Some(reply) = reply else { continue };
-        node.identity.meet(&reply.cluster_id).map_err(|mismatch| {
+/// An empty controller takes over the cluster's id that the others have; another one than it was told is
+/// an error. So is its own node id, if somebody else uses it.
+fn check(node: &Node, found: &[Found]) -> Result<(), ControllerError> {
+    for found in found {
+        let Some(answer) = &found.reply else { continue };
+        if answer.id == node.options.node_id && answer.incarnation != incarnation(node) {
+            return Err(ControllerError::NodeIdInUse {
+                node_id: answer.id,
+                at: found.address.clone(),
+            });
+        }
+        node.identity.meet(&answer.cluster_id).map_err(|mismatch| {
             ControllerError::ClusterIdMismatch {
                 ours: mismatch.ours,
-                who: format!("controller {id}"),
+                who: format!("controller {}", answer.id),
                 theirs: mismatch.theirs,
             }
         })?;

@@ -16,7 +16,7 @@ use ottla_rpc::controller as proto;
 use ottla_rpc::controller::feed_event::Event;
 
 use crate::committed::{Committed, Next};
-use crate::quorum::Leadership;
+use crate::quorum::{Leadership, Quorum};
 
 /// Events under way to one receiver.
 pub(crate) const BUFFER: usize = 16;
@@ -36,6 +36,7 @@ struct Ended;
 pub(crate) struct Feed {
     pub(crate) committed: Arc<Committed>,
     pub(crate) leadership: watch::Receiver<Leadership>,
+    pub(crate) quorum: Arc<Quorum>,
     pub(crate) stop: CancellationToken,
     pub(crate) events: Events,
 }
@@ -90,6 +91,7 @@ impl Feed {
             leader_id: leadership.leader.unwrap_or(-1),
             term: leadership.term,
             committed_offset: self.committed.image().offset(),
+            voters: self.quorum.voters_to_proto(),
         };
         self.send(Event::Status(status)).await
     }

@@ -8,16 +8,21 @@ mod active;
 mod bootstrap;
 mod clock;
 mod committed;
+mod contacts;
+mod describe;
 mod feed;
 mod identity;
+mod introduce;
 mod listen;
 mod liveness;
 mod node;
 mod options;
 mod presence;
 mod quorum;
+mod rejoin;
 mod service;
 mod sessions;
+mod voters;
 
 use std::fmt;
 use std::io;
@@ -65,16 +70,19 @@ const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// Why a controller could not start, or had to stop. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum ControllerError {
-    /// The node is not among the voters.
-    #[error(
-        "node.id={node_id} is not among controller.quorum.voters ({voters}): add it there, or remove \
-         'controller' from process.roles"
-    )]
-    NotAVoter {
-        /// This node.
+    /// Another controller uses this one's id.
+    #[error("node.id={node_id} is in use by the controller at {at}: give this one another node.id")]
+    NodeIdInUse {
+        /// The id.
         node_id: BrokerId,
-        /// The voters.
-        voters: String,
+        /// Where the other one is.
+        at: HostPort,
+    },
+    /// A controller's address cannot be dialled.
+    #[error("{reason}: change controller.quorum.voters or controller.quorum.bootstrap.servers")]
+    Address {
+        /// Which, and why.
+        reason: String,
     },
     /// The listener's address cannot be had.
     #[error(
@@ -152,16 +160,6 @@ impl Controller {
     /// # Errors
     /// [`ControllerError`].
     pub async fn start(options: ControllerOptions) -> Result<ControllerHandle, ControllerError> {
-        if !options.voters.iter().any(|voter| voter.id == options.node_id) {
-            let voters = options
-                .voters
-                .iter()
-                .map(|voter| format!("{}@{}:{}", voter.id, voter.host, voter.port));
-            return Err(ControllerError::NotAVoter {
-                node_id: options.node_id,
-                voters: voters.collect::<Vec<_>>().join(","),
-            });
-        }
         let listeners = listen_on(&options.listen).await?;
         let addresses =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
@@ -206,7 +204,7 @@ impl ControllerHandle {
     /// voters.
     pub fn quorum(&self) -> impl Fn() -> (Option<BrokerId>, Vec<Voter>) + Send + Sync + use<> {
         let node = Arc::clone(&self.node);
-        move || (node.leadership().leader, node.quorum.voters().to_vec())
+        move || (node.leadership().leader, node.quorum.voters())
     }
 
     /// Completes when the controller cannot go on: the process must exit with the reason. Cancel safe.
@@ -283,9 +281,8 @@ fn spawn_all(
     });
     tasks.spawn(node::follow_leadership(Arc::clone(node)));
     tasks.spawn(node::learn_cluster_id(Arc::clone(node)));
-    for peer in node.quorum.voters().iter().filter(|voter| voter.id != node.options.node_id) {
-        tasks.spawn(presence::watch_peer(Arc::clone(node), peer.clone()));
-    }
+    tasks.spawn(presence::watch_peers(Arc::clone(node)));
+    tasks.spawn(introduce::keep(Arc::clone(node)));
     let starting = Arc::clone(node);
     tasks.spawn(async move {
         if let Err(error) = bootstrap::bootstrap(&starting).await {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use ottla_metadata::{Batch, codec};
-use ottla_protocol::ids::BrokerId;
+use ottla_protocol::ids::{BrokerId, KafkaUuid};
 
 use crate::ControllerError;
 use crate::active::{self, Wish, Wishes, Writer};
@@ -42,6 +42,8 @@ pub(crate) struct Node {
 pub(crate) struct Active {
     pub(crate) wishes: Wishes,
     pub(crate) sessions: Sessions,
+    /// Held while the quorum's members change.
+    pub(crate) changes: Arc<tokio::sync::Mutex<()>>,
     /// Cancelled when it is not active any more.
     pub(crate) over: CancellationToken,
 }
@@ -140,7 +142,10 @@ async fn reign(
     tasks.spawn(writer.run());
     if node.committed.image().cluster_id().is_none() {
         let id = node.identity.cluster_id().unwrap_or_else(active::mint_cluster_id);
-        if let Err(error) = wishes.bring(Wish::NameCluster(id)).await {
+        // Voters that were named by their directories may change from the start.
+        let members = node.quorum.members();
+        let reconfigurable = members.voters().all(|voter| voter.directory_id != KafkaUuid::ZERO);
+        if let Err(error) = wishes.bring(Wish::NameCluster { id, reconfigurable }).await {
             tracing::warn!(%error, "the cluster could not be named yet");
             return;
         }
@@ -150,14 +155,16 @@ async fn reign(
         node.options.session_timeout,
         clock,
         Arc::clone(&node.committed),
+        Arc::clone(&node.quorum),
         wishes.clone(),
     );
     // The broker in the deposed leader's process was in session with that one: what is known of it is
     // when its controller was last heard.
     let contact = predecessor.and_then(|id| Some((id, clock.at(node.quorum.last_contact(id)?))));
     tasks.spawn(watch.run(contact.into_iter().collect::<BTreeMap<_, _>>()));
-    let active = Active { wishes: wishes.clone(), sessions: sessions.clone(), over };
-    node.active.send_replace(Some(active));
+    let changes = Arc::default();
+    let active = Active { wishes: wishes.clone(), sessions: sessions.clone(), changes, over };
+    node.active.send_replace(Some(active.clone()));
     tracing::info!(term, "the active controller");
     let balance = async {
         let Some(interval) = node.options.balance_interval else {
@@ -173,6 +180,7 @@ async fn reign(
     };
     tokio::select! {
         () = balance => {}
+        () = node.forget_observers(&active) => {}
         // None of them ends while all is well.
         _ = tasks.join_next() => {}
     }

@@ -21,8 +21,15 @@ pub struct ControllerOptions {
     pub cluster_id: Option<String>,
     /// Drawn anew at each start of the process; the same for every role of the process.
     pub incarnation: KafkaUuid,
-    /// All voters, this node among them.
+    /// `controller.quorum.voters`: those who form the quorum. Once there is one, its log says who votes.
     pub voters: Vec<Voter>,
+    /// `controller.quorum.bootstrap.servers`, where no voters are named: controllers that know of the
+    /// quorum; or those who form it, if this node is one of them.
+    pub bootstrap_servers: Vec<HostPort>,
+    /// Where the others reach this controller.
+    pub address: HostPort,
+    /// `directory.id` of the metadata's directory: with the node's id it names a voter.
+    pub directory_id: KafkaUuid,
     /// Where the CONTROLLER listeners listen: on every address that a host resolves to; an empty host means
     /// every address of the machine.
     pub listen: Vec<HostPort>,
@@ -55,11 +62,19 @@ impl ControllerOptions {
         voters: Vec<Voter>,
         dir: PathBuf,
     ) -> Self {
+        let own = voters.iter().find(|voter| voter.id == node_id);
+        let address = own.map_or_else(
+            || HostPort { host: String::new(), port: 0 },
+            |own| HostPort { host: own.host.clone(), port: own.port },
+        );
         Self {
             node_id,
             cluster_id: None,
             incarnation,
             voters,
+            bootstrap_servers: Vec::new(),
+            address,
+            directory_id: KafkaUuid::ZERO,
             listen: Vec::new(),
             clients: None,
             dir,
@@ -79,8 +94,14 @@ impl ControllerOptions {
         let millis = |value: i32| Duration::from_millis(u64::try_from(value).unwrap_or(1));
         let seconds =
             u64::try_from(config.leader_imbalance_check_interval_seconds).unwrap_or(1).max(1);
+        let named = !config.quorum_voters.is_empty();
         Self {
             cluster_id: config.cluster_id.clone(),
+            bootstrap_servers: match named {
+                true => Vec::new(),
+                false => config.quorum_bootstrap_servers.clone(),
+            },
+            address: config.controller_address.clone(),
             listen: config
                 .controller_listeners()
                 .map(|listener| HostPort { host: listener.host.clone(), port: listener.port })

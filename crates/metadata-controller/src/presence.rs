@@ -1,10 +1,12 @@
 //! Controllers watch one another by a standing stream. When the leader's ends and the reconnect is refused,
 //! its process is gone, and a survivor takes over without waiting for the lease.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::{AbortHandle, JoinSet};
 use tonic::Streaming;
 
 use ottla_config::Voter;
@@ -35,8 +37,40 @@ enum Found {
     NoAnswer,
 }
 
+/// Watches the other voters, whoever they are, for as long as this node is a voter.
+pub(crate) async fn watch_peers(node: Arc<Node>) {
+    let me = node.options.node_id;
+    let mut members = node.quorum.watch_members();
+    let mut watches = JoinSet::new();
+    let mut watched: BTreeMap<BrokerId, (Voter, AbortHandle)> = BTreeMap::new();
+    loop {
+        let known = Arc::clone(&members.borrow_and_update());
+        let wanted: Vec<Voter> = match known.is_voter(me) {
+            true => node.quorum.voters().into_iter().filter(|voter| voter.id != me).collect(),
+            false => Vec::new(),
+        };
+        watched.retain(|_, (voter, watch)| {
+            let stays = wanted.contains(voter);
+            if !stays {
+                watch.abort();
+            }
+            stays
+        });
+        for voter in wanted {
+            watched.entry(voter.id).or_insert_with(|| {
+                let watch = watches.spawn(watch_peer(Arc::clone(&node), voter.clone()));
+                (voter, watch)
+            });
+        }
+        while watches.try_join_next().is_some() {}
+        if members.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Watches one other voter for ever.
-pub(crate) async fn watch_peer(node: Arc<Node>, peer: Voter) {
+async fn watch_peer(node: Arc<Node>, peer: Voter) {
     let mut known: Option<Bytes> = None;
     loop {
         match greet(&node, &peer).await {
@@ -91,14 +125,15 @@ async fn greet_once(node: &Node, peer: &Voter) -> Found {
 
 /// If it led: one of the survivors leads from here on.
 async fn process_is_gone(node: &Node, dead: BrokerId) {
-    if node.leadership().leader != Some(dead) || node.quorum.gate() < Gate::Open {
+    let members = node.quorum.members();
+    let me = node.identity.node_id();
+    let may_lead = node.quorum.gate() == Gate::Open && members.is_voter(me);
+    if node.leadership().leader != Some(dead) || !may_lead {
         return;
     }
     tracing::warn!(controller = dead, "the active controller's process is gone");
     let mut leadership = node.quorum.leadership();
-    let me = node.identity.node_id();
-    let rank =
-        node.quorum.voters().iter().filter(|voter| voter.id != dead && voter.id < me).count();
+    let rank = members.voters_but(dead).filter(|voter| voter.id < me).count();
     let mut patience = STAGGER * u32::try_from(rank).unwrap_or(u32::MAX);
     for _ in 0..ROUNDS {
         let taken = leadership.wait_for(|now| now.leader.is_some_and(|leader| leader != dead));
@@ -107,7 +142,7 @@ async fn process_is_gone(node: &Node, dead: BrokerId) {
         }
         patience = STAGGER * 2;
         let mine = node.quorum.last_log_id().await;
-        let others = node.quorum.ask_peers(ASK_PATIENCE).await;
+        let others = node.quorum.ask_voters(&members, ASK_PATIENCE).await;
         // Who has more of the log wins; to campaign against it only costs time.
         if others.into_values().flatten().any(|other| other.last_log_id > mine) {
             continue;

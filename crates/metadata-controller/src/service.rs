@@ -1,27 +1,33 @@
 //! The controller's gRPC service: what brokers and the console ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use ottla_config::HostPort;
 use ottla_metadata::Proposer;
+use ottla_protocol::ids::KafkaUuid;
 use ottla_rpc::controller as proto;
 use ottla_rpc::controller::controller_server::Controller as ControllerRpc;
 use ottla_rpc::convert::{
     id_to_proto, proposal_from_proto, registration_from_proto, reply_to_proto,
 };
+use ottla_rpc::quorum::Node as QuorumNode;
 use ottla_rpc::status;
 
 use crate::active::{Answer, Failure, Wish};
-use crate::clock::wall_clock_ms;
 use crate::feed::{self, Feed};
 use crate::identity::OtherCluster;
 use crate::liveness::BeatState;
 use crate::node::{Active, Node};
-use crate::quorum::{Gate, WriteError};
+use crate::quorum::{Gate, Member, WriteError};
 
+/// No change of the voters is waited for longer than this.
+const MAX_CHANGE_TIME: Duration = Duration::from_secs(60);
 /// Answers to beats under way to one broker.
 const BEAT_ANSWERS: usize = 16;
 
@@ -49,6 +55,17 @@ impl ControllerService {
         let leadership = self.node.leadership();
         // A leader that is not active yet will be in a moment: the hint is right nevertheless.
         status::not_active(leadership.leader)
+    }
+
+    /// A change that has begun is not given up when the caller goes.
+    async fn to_its_end(
+        &self,
+        change: impl Future<Output = Result<(), Failure>> + Send + 'static,
+    ) -> Result<Response<proto::AlterVotersReply>, Status> {
+        let changed = tokio::spawn(change).await;
+        let changed = changed.map_err(|error| Status::internal(error.to_string()))?;
+        changed.map_err(|failure| self.failed(failure))?;
+        Ok(Response::new(proto::AlterVotersReply {}))
     }
 
     fn failed(&self, failure: Failure) -> Status {
@@ -86,6 +103,8 @@ impl ControllerRpc for ControllerService {
             leader_id: node.leadership().leader.unwrap_or(-1),
             incarnation_id: id_to_proto(&node.identity.incarnation()),
             founders: store.founders().map_err(unreadable)?.into_iter().map(Into::into).collect(),
+            directory_id: id_to_proto(&node.options.directory_id),
+            membership: Some(node.quorum.membership_to_proto()),
         }))
     }
 
@@ -139,6 +158,7 @@ impl ControllerRpc for ControllerService {
                     metadata_offset: beat.metadata_offset,
                     want_fence: beat.want_fence,
                     want_shutdown: beat.want_shutdown,
+                    directory_id: beat.directory_id[..].try_into().unwrap_or_default(),
                 };
                 active.sessions.beat(session, id, epoch, state).await;
                 next = tokio::select! {
@@ -165,6 +185,7 @@ impl ControllerRpc for ControllerService {
         let feed = Feed {
             committed: Arc::clone(&self.node.committed),
             leadership: self.node.quorum.leadership(),
+            quorum: Arc::clone(&self.node.quorum),
             stop: self.node.stop.clone(),
             events,
         };
@@ -199,29 +220,65 @@ impl ControllerRpc for ControllerService {
         &self,
         _request: Request<proto::DescribeQuorumRequest>,
     ) -> Result<Response<proto::DescribeQuorumReply>, Status> {
-        let quorum = &self.node.quorum;
-        let leadership = self.node.leadership();
-        let replicas = quorum.replicas();
-        let last = replicas.iter().map(|replica| replica.log_end_offset).max().unwrap_or(0);
-        let voters = replicas.into_iter().zip(quorum.voters()).map(|(replica, voter)| {
-            let seen = replica.since_contact.map_or(-1, |since| {
-                wall_clock_ms() - i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-            });
-            proto::QuorumReplica {
-                node_id: replica.id,
-                log_end_offset: replica.log_end_offset,
-                last_fetch_timestamp_ms: seen,
-                last_caught_up_timestamp_ms: if replica.log_end_offset == last { seen } else { -1 },
-                host: voter.host.clone(),
-                port: u32::from(voter.port),
-            }
-        });
-        Ok(Response::new(proto::DescribeQuorumReply {
-            leader_id: leadership.leader.unwrap_or(-1),
-            leader_epoch: leadership.term,
-            high_watermark: quorum.high_watermark(),
-            voters: voters.collect(),
-            observers: Vec::new(),
-        }))
+        Ok(Response::new(self.node.describe_quorum().await))
+    }
+
+    async fn introduce(
+        &self,
+        request: Request<proto::IntroduceRequest>,
+    ) -> Result<Response<proto::IntroduceReply>, Status> {
+        let request = request.into_inner();
+        self.check(&request.cluster_id)?;
+        let active = self.active()?;
+        let who = member(request.node)?;
+        let voter = self.node.introduced(&active, who).await;
+        let voter = voter.map_err(|failure| self.failed(failure))?;
+        Ok(Response::new(proto::IntroduceReply { voter }))
+    }
+
+    async fn add_voter(
+        &self,
+        request: Request<proto::AddVoterRequest>,
+    ) -> Result<Response<proto::AlterVotersReply>, Status> {
+        let request = request.into_inner();
+        let active = self.active()?;
+        let who = member(request.node)?;
+        let time = Duration::from_millis(request.timeout_ms.into()).min(MAX_CHANGE_TIME);
+        let node = Arc::clone(&self.node);
+        let change = async move { node.add_voter(&active, who, Instant::now() + time).await };
+        self.to_its_end(change).await
+    }
+
+    async fn remove_voter(
+        &self,
+        request: Request<proto::RemoveVoterRequest>,
+    ) -> Result<Response<proto::AlterVotersReply>, Status> {
+        let request = request.into_inner();
+        let active = self.active()?;
+        let directory_id = directory_id(&request.directory_id)?;
+        let node = Arc::clone(&self.node);
+        let change = async move { node.remove_voter(&active, request.node_id, directory_id).await };
+        self.to_its_end(change).await
+    }
+}
+
+fn member(node: Option<QuorumNode>) -> Result<Member, Status> {
+    let node = node.ok_or_else(|| invalid("no node"))?;
+    let port = u16::try_from(node.port).map_err(|_| invalid("a port above 65535"))?;
+    Ok(Member {
+        id: node.node_id,
+        address: HostPort { host: node.host, port },
+        directory_id: directory_id(&node.directory_id)?,
+        voter: false,
+    })
+}
+
+fn directory_id(bytes: &[u8]) -> Result<KafkaUuid, Status> {
+    match bytes {
+        [] => Ok(KafkaUuid::ZERO),
+        bytes => {
+            let bytes = bytes.try_into().map_err(|_| invalid("a directory id of 16 bytes"))?;
+            Ok(KafkaUuid::from_bytes(bytes))
+        }
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::Code;
 
 use ottla_metadata::Broker;
-use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, MetadataOffset, TimestampMs};
 use ottla_rpc::controller as proto;
 use ottla_rpc::replication::IdentifyRequest;
 use ottla_rpc::{ChannelOptions, connect, is_refused, replication_client};
@@ -18,6 +18,7 @@ use crate::active::{Failure, Wish, Wishes};
 use crate::clock::Clock;
 use crate::committed::Committed;
 use crate::liveness::{BeatAnswer, BeatState, Dialled, Effect, Input, Liveness, Millis, SessionId};
+use crate::quorum::Quorum;
 
 /// Events of all sessions that may wait.
 const QUEUE: usize = 1024;
@@ -26,6 +27,8 @@ const DIAL_DEADLINE: Duration = Duration::from_millis(500);
 /// A dying process resets what it has just accepted: then it is dialled again soon, a few times.
 const DIAL_RETRY: Duration = Duration::from_millis(4);
 const DIAL_TRIES: usize = 5;
+/// A majority that has not answered for so long is not there: heartbeats are far more frequent.
+const MAJORITY_SILENCE: Duration = Duration::from_millis(800);
 
 /// The answers to one session's beats.
 pub(crate) type Answers = mpsc::Sender<Result<proto::BeatReply, tonic::Status>>;
@@ -33,7 +36,20 @@ pub(crate) type Answers = mpsc::Sender<Result<proto::BeatReply, tonic::Status>>;
 enum Event {
     Opened(SessionId, BrokerId, BrokerEpoch, Answers),
     Settled(oneshot::Sender<BTreeSet<BrokerId>>),
+    Observed(oneshot::Sender<Vec<Observed>>),
     Other(Input),
+}
+
+/// A broker that follows the metadata, with times on the wall's clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed {
+    pub(crate) id: BrokerId,
+    pub(crate) directory_id: [u8; 16],
+    pub(crate) metadata_offset: MetadataOffset,
+    /// It has every batch that is committed.
+    pub(crate) has_all: bool,
+    pub(crate) heard_ms: TimestampMs,
+    pub(crate) caught_up_ms: Option<TimestampMs>,
 }
 
 /// Where the streams report to.
@@ -81,6 +97,13 @@ impl Sessions {
         settled.await.unwrap_or_default()
     }
 
+    /// The brokers that follow the metadata; none when the controller is not active any more.
+    pub(crate) async fn observed(&self) -> Vec<Observed> {
+        let (answer, observed) = oneshot::channel();
+        self.send(Event::Observed(answer)).await;
+        observed.await.unwrap_or_default()
+    }
+
     async fn send(&self, event: Event) {
         // Nobody listens when the controller is not active any more: its streams end then.
         let _ = self.events.send(event).await;
@@ -92,6 +115,7 @@ pub(crate) struct Watch {
     liveness: Liveness,
     clock: Clock,
     committed: Arc<Committed>,
+    quorum: Arc<Quorum>,
     wishes: Wishes,
     sessions: Sessions,
     events: mpsc::Receiver<Event>,
@@ -103,6 +127,7 @@ impl Watch {
         session_timeout: Duration,
         clock: Clock,
         committed: Arc<Committed>,
+        quorum: Arc<Quorum>,
         wishes: Wishes,
     ) -> (Sessions, Self) {
         let (sender, events) = mpsc::channel(QUEUE);
@@ -112,6 +137,7 @@ impl Watch {
             liveness: Liveness::new(timeout),
             clock,
             committed,
+            quorum,
             wishes,
             sessions: sessions.clone(),
             events,
@@ -138,6 +164,10 @@ impl Watch {
                         self.step(Input::Tick);
                         // Whoever asked may have gone.
                         let _ = answer.send(self.liveness.settled(self.clock.now()));
+                        continue;
+                    }
+                    Some(Event::Observed(answer)) => {
+                        let _ = answer.send(self.observed());
                         continue;
                     }
                     Some(Event::Other(input)) => input,
@@ -177,12 +207,34 @@ impl Watch {
         }
     }
 
+    fn observed(&self) -> Vec<Observed> {
+        let committed = self.committed.image().offset();
+        let followers = self.liveness.followers(self.clock.now()).into_iter();
+        let observed = followers.map(|follower| Observed {
+            id: follower.id,
+            directory_id: follower.directory_id,
+            metadata_offset: follower.metadata_offset,
+            has_all: follower.metadata_offset >= committed,
+            heard_ms: self.clock.on_the_wall(follower.heard),
+            caught_up_ms: follower.caught_up.map(|at| self.clock.on_the_wall(at)),
+        });
+        observed.collect()
+    }
+
+    /// A majority may have gone without leadership ending: nobody else can lead either.
+    fn has_majority(&self) -> bool {
+        let last = self.quorum.last_majority();
+        last.is_none_or(|last| last.elapsed() < MAJORITY_SILENCE)
+    }
+
     fn answer(&self, session: SessionId, answer: BeatAnswer) {
         if let Some(answers) = self.answers.get(&session) {
             let reply = proto::BeatReply {
                 fenced: answer.fenced,
                 should_shut_down: answer.should_shut_down,
                 stale_epoch: answer.stale_epoch,
+                unregistered: answer.unregistered,
+                no_majority: !self.has_majority(),
             };
             // Who does not read its answers misses some: the next one says the same.
             let _ = answers.try_send(Ok(reply));

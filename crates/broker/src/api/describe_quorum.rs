@@ -1,6 +1,7 @@
 //! DescribeQuorum (KIP-595): the controller quorum in the terms of Kafka's metadata partition.
 
 use ottla_protocol::ErrorCode;
+use ottla_protocol::ids::KafkaUuid;
 use ottla_protocol::messages::describe_quorum_response::{
     Listener, Node, PartitionData, ReplicaState, TopicData,
 };
@@ -59,7 +60,8 @@ pub(super) async fn handle(
     if context.version < WITH_NODES {
         return response;
     }
-    let nodes = reply.voters.iter().filter(|voter| !voter.host.is_empty()).map(|voter| {
+    let members = reply.voters.iter().chain(&reply.observers);
+    let nodes = members.filter(|member| !member.host.is_empty()).map(|voter| {
         let listener = Listener::default()
             .with_name(text("CONTROLLER"))
             .with_host(text(&voter.host))
@@ -83,11 +85,15 @@ fn describe(version: i16, reply: &DescribeQuorumReply) -> PartitionData {
 }
 
 fn state(version: i16, replica: &QuorumReplica) -> ReplicaState {
-    let state = ReplicaState::default()
+    let mut state = ReplicaState::default()
         .with_replica_id(replica.node_id.into())
         .with_log_end_offset(offset(replica.log_end_offset));
     if version < WITH_TIMES {
         return state;
+    }
+    if version >= WITH_NODES {
+        let directory_id = KafkaUuid::from_slice(&replica.directory_id).unwrap_or(KafkaUuid::ZERO);
+        state = state.with_replica_directory_id(directory_id.0);
     }
     state
         .with_last_fetch_timestamp(replica.last_fetch_timestamp_ms)

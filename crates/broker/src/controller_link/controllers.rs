@@ -8,6 +8,7 @@ use ottla_metadata::{Proposal, Proposer, Refusal, Reply};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{BrokerId, MetadataOffset};
 use ottla_rpc::controller::{DescribeQuorumReply, DescribeQuorumRequest, ProposeRequest};
+use ottla_rpc::quorum::Node as QuorumNode;
 use ottla_rpc::{convert, status};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -56,6 +57,20 @@ impl Controllers {
     /// The id of the active controller, as far as is known.
     pub(crate) fn active(&self) -> Option<BrokerId> {
         self.leader.id()
+    }
+
+    /// The controller in this process says who is active, as far as is known, and who votes.
+    pub(crate) fn told(&self, active: Option<BrokerId>, voters: &[Voter]) {
+        let voter = |voter: &Voter| QuorumNode {
+            node_id: voter.id,
+            host: voter.host.clone(),
+            port: voter.port.into(),
+            ..QuorumNode::default()
+        };
+        self.leader.learn(&voters.iter().map(voter).collect::<Vec<_>>());
+        if let Some(active) = active {
+            self.leader.hinted(active);
+        }
     }
 
     /// This node's cluster, as far as is known.

@@ -1,6 +1,5 @@
 //! Follows the committed metadata: from any controller, for ever.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,13 +42,11 @@ enum FeedError {
 
 /// Follows the feed until the link stops. Prefers the controller in the same process, then goes round.
 pub(super) async fn follow(shared: Arc<Shared>, partitions: Partitions, local: Option<BrokerId>) {
-    let mut order: VecDeque<Client> =
-        shared.controllers.leader.controllers().iter().cloned().collect();
+    let leader = &shared.controllers.leader;
     // Brokers without a controller of their own spread over the controllers.
-    let first = local
-        .and_then(|id| shared.controllers.leader.position(id))
-        .unwrap_or(shared.broker_id.unsigned_abs() as usize % order.len().max(1));
-    order.rotate_left(first);
+    let mut next = local
+        .and_then(|id| leader.position(id))
+        .unwrap_or(shared.broker_id.unsigned_abs() as usize);
     let mut follower = Follower {
         partitions,
         image: Image::default(),
@@ -59,7 +56,13 @@ pub(super) async fn follow(shared: Arc<Shared>, partitions: Partitions, local: O
     };
     let mut failures = 0;
     loop {
-        let Some(client) = order.front().cloned() else { return };
+        // They may have changed.
+        let mut controllers = leader.controllers();
+        if controllers.is_empty() {
+            return;
+        }
+        let count = controllers.len();
+        let client = controllers.swap_remove(next % count);
         let before = follower.image.offset();
         let error = match follower.follow(&shared, client).await {
             Ok(never) => match never {},
@@ -68,8 +71,8 @@ pub(super) async fn follow(shared: Arc<Shared>, partitions: Partitions, local: O
         let offset = follower.image.offset();
         tracing::debug!(offset, "metadata feed lost: {error}");
         failures = if offset > before { 1 } else { failures + 1 };
-        order.rotate_left(1);
-        if failures >= order.len() {
+        next = next.wrapping_add(1);
+        if failures >= count {
             failures = 0;
             sleep(ROUND_PAUSE).await;
         }
@@ -149,6 +152,7 @@ impl Follower {
     ) -> Result<(), FeedError> {
         match event {
             Event::Status(status) => {
+                shared.controllers.leader.learn(&status.voters);
                 shared.controllers.leader.heard(status.leader_id, status.term);
                 self.leaderless_since = match status.leader_id {
                     0.. => None,

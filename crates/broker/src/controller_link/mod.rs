@@ -8,8 +8,8 @@ mod leader;
 mod session;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -67,6 +67,8 @@ struct Shared {
     beat_interval: Duration,
     session_timeout: Duration,
     runtime: Handle,
+    /// Of the metadata's directory; known once the logs are open.
+    directory_id: OnceLock<KafkaUuid>,
     /// The registration that the session speaks for.
     epoch: watch::Sender<Option<BrokerEpoch>>,
     in_session: watch::Sender<bool>,
@@ -97,6 +99,7 @@ impl ControllerLink {
             beat_interval: options.beat_interval,
             session_timeout: options.session_timeout,
             runtime: options.runtime.clone(),
+            directory_id: OnceLock::new(),
             epoch: watch::Sender::new(None),
             in_session: watch::Sender::new(false),
             served: AtomicBool::new(false),
@@ -109,8 +112,18 @@ impl ControllerLink {
         Ok(Self { shared: Arc::new(shared), tasks: Arc::default() })
     }
 
-    /// Registers, and follows the feed. `local` is the controller in this process, if there is one.
-    pub(crate) fn start(&self, partitions: Partitions, local: Option<BrokerId>) {
+    /// Registers, and follows the feed. `local` is the controller in this process, if there is one;
+    /// `directory_id` that of the metadata's directory.
+    pub(crate) fn start(
+        &self,
+        partitions: Partitions,
+        local: Option<BrokerId>,
+        directory_id: Option<KafkaUuid>,
+    ) {
+        if let Some(id) = directory_id {
+            // Set once: a link is started once.
+            let _ = self.shared.directory_id.set(id);
+        }
         self.shared.registration.lock().previous_broker_epoch = partitions.previous_broker_epoch();
         if let Some(stored) = partitions.cluster_id() {
             self.shared.controllers.learn_cluster_id(stored);
@@ -259,6 +272,7 @@ impl Shared {
             metadata_offset: self.controllers.metadata.applied_offset(),
             want_fence: false,
             want_shutdown: self.want_shutdown.load(Ordering::Acquire),
+            directory_id: self.directory_id.get().map(convert::id_to_proto).unwrap_or_default(),
         }
     }
 }

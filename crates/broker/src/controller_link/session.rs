@@ -33,11 +33,14 @@ enum Lost {
     Silent,
     #[error("another registration took its place")]
     StaleEpoch,
+    #[error("it was unregistered")]
+    Unregistered,
     #[error("{0}")]
     Status(#[from] Status),
 }
 
-/// Keeps a session with whichever controller is active, for ever.
+/// Keeps a session with whichever controller is active, for ever; or until somebody unregisters this
+/// broker: who did so does not want it back before it is started anew.
 pub(super) async fn keep(shared: Arc<Shared>) {
     loop {
         let (id, client) = shared.controllers.leader.find().await;
@@ -53,6 +56,12 @@ pub(super) async fn keep(shared: Arc<Shared>) {
             Err(lost) => lost,
         };
         shared.in_session(false);
+        if matches!(lost, Lost::Unregistered) {
+            tracing::warn!(
+                "this broker was unregistered: it stays out of the cluster until it is started again"
+            );
+            return;
+        }
         let pause = take_leave(&shared, id, &lost);
         match &lost {
             // What happens whenever the quorum chooses another leader.
@@ -68,7 +77,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 /// Draws the conclusions from a lost session; returns how long to wait before the next one.
 fn take_leave(shared: &Shared, id: i32, lost: &Lost) -> Duration {
     match lost {
-        Lost::LeaderChanged => {}
+        Lost::LeaderChanged | Lost::Unregistered => {}
         Lost::StaleEpoch => shared.void_session_epoch(),
         Lost::Closed | Lost::Silent => shared.controllers.leader.lost(id),
         Lost::Status(status) => {
@@ -155,10 +164,13 @@ fn is_news(shared: &Shared, last: &Beat, new: &Beat) -> bool {
 }
 
 fn take(shared: &Shared, reply: &BeatReply) -> Result<(), Lost> {
-    if reply.stale_epoch {
-        return Err(Lost::StaleEpoch);
+    match (reply.stale_epoch, reply.unregistered) {
+        (true, true) => return Err(Lost::Unregistered),
+        (true, false) => return Err(Lost::StaleEpoch),
+        (false, _) => {}
     }
-    shared.in_session(true);
+    // A controller that can commit nothing relieves nobody either.
+    shared.in_session(!reply.no_majority);
     if reply.should_shut_down {
         shared.may_stop();
     }

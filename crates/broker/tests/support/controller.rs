@@ -5,16 +5,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use ottla_metadata::{Batch, FenceCause, Image, Limits, Proposer, plan};
+use ottla_metadata::{Batch, FenceCause, Image, Limits, Proposer, Refusal, plan};
+use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{BrokerEpoch, BrokerId};
 use ottla_rpc::controller::controller_server::{Controller, ControllerServer};
 use ottla_rpc::controller::feed_event::Event;
 use ottla_rpc::controller::{
-    Beat, BeatReply, DescribeQuorumReply, DescribeQuorumRequest, FeedBatch, FeedEvent, FeedRequest,
-    FeedStatus, ProbeReply, ProbeRequest, ProposeReply, ProposeRequest, QuorumReplica,
-    RegisterReply, RegisterRequest,
+    AddVoterRequest, AlterVotersReply, Beat, BeatReply, DescribeQuorumReply, DescribeQuorumRequest,
+    FeedBatch, FeedEvent, FeedRequest, FeedStatus, IntroduceReply, IntroduceRequest, ProbeReply,
+    ProbeRequest, ProposeReply, ProposeRequest, QuorumReplica, RegisterReply, RegisterRequest,
+    RemoveVoterRequest,
 };
-use ottla_rpc::convert;
+use ottla_rpc::{convert, status};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -161,7 +163,7 @@ impl Controller for FakeController {
     ) -> Result<Response<Self::FeedStream>, Status> {
         let controller = self.clone();
         let mut next = request.into_inner().from_offset.max(1);
-        let status = FeedStatus { leader_id: CONTROLLER_ID, term: 1, committed_offset: 0 };
+        let status = FeedStatus { leader_id: CONTROLLER_ID, term: 1, ..FeedStatus::default() };
         let first = FeedEvent { event: Some(Event::Status(status)) };
         let changes = WatchStream::new(self.committed.subscribe());
         let batches = changes.flat_map(move |committed| {
@@ -211,6 +213,7 @@ impl Controller for FakeController {
             last_caught_up_timestamp_ms: -1,
             host: "127.0.0.1".to_owned(),
             port: 1,
+            ..QuorumReplica::default()
         };
         Ok(Response::new(DescribeQuorumReply {
             leader_id: CONTROLLER_ID,
@@ -219,5 +222,27 @@ impl Controller for FakeController {
             voters: vec![voter],
             observers: Vec::new(),
         }))
+    }
+
+    async fn introduce(
+        &self,
+        _: Request<IntroduceRequest>,
+    ) -> Result<Response<IntroduceReply>, Status> {
+        Err(Status::unimplemented("there is no quorum"))
+    }
+
+    /// As a quorum whose voters are fixed.
+    async fn add_voter(
+        &self,
+        _: Request<AddVoterRequest>,
+    ) -> Result<Response<AlterVotersReply>, Status> {
+        Err(status::refused(&Refusal::plain(ErrorCode::UnsupportedVersion)))
+    }
+
+    async fn remove_voter(
+        &self,
+        _: Request<RemoveVoterRequest>,
+    ) -> Result<Response<AlterVotersReply>, Status> {
+        Err(status::refused(&Refusal::plain(ErrorCode::UnsupportedVersion)))
     }
 }

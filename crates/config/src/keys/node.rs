@@ -48,8 +48,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::node(
         "controller.quorum.bootstrap.servers",
         Kind::List,
-        "Where brokers find the controllers: `host:port` between commas. A \
-         controller needs `controller.quorum.voters`, unless it is the only one.",
+        "Where the controllers are found, where `controller.quorum.voters` names none: \
+         `host:port` between commas. A controller that is not one of them becomes an \
+         observer of their quorum; if it is, all of them form a new one.",
     )
     .default(""),
     Key::node(
@@ -107,8 +108,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::node(
         "controller.quorum.voters",
         Kind::List,
-        "The controllers: `id@host:port` between commas, the same on every node. \
-         Where nobody sets it: this node alone.",
+        "The controllers that form the quorum: `id@host:port` between commas, the same \
+         on every node. Where nobody sets it: this node alone. Who votes later stands in \
+         the quorum's log.",
     )
     .default(""),
     Key::node(

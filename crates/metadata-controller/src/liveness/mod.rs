@@ -29,6 +29,8 @@ const HANDOVER_PATIENCE_MS: Millis = 500;
 /// clients retried ever less often, librdkafka's at last every 10 s (`reconnect.backoff.max.ms`): who is not
 /// connected again when leadership moves has a gap until then. Half as much again is for connecting.
 const SETTLED_AFTER_MS: Millis = 15_000;
+/// A broker that was not heard for so long is not an observer any more, as with Kafka.
+const OBSERVER_SESSION_MS: Millis = 300_000;
 
 /// What a broker says in a beat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +38,19 @@ pub(crate) struct BeatState {
     pub(crate) metadata_offset: MetadataOffset,
     pub(crate) want_fence: bool,
     pub(crate) want_shutdown: bool,
+    /// Names the directory of its metadata; zeros where it is not known.
+    pub(crate) directory_id: [u8; 16],
+}
+
+/// A broker that follows the metadata: an observer of the quorum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Follower {
+    pub(crate) id: BrokerId,
+    pub(crate) directory_id: [u8; 16],
+    pub(crate) metadata_offset: MetadataOffset,
+    pub(crate) heard: Millis,
+    /// When it was last heard to have all that was committed.
+    pub(crate) caught_up: Option<Millis>,
 }
 
 /// What a dial found.
@@ -91,6 +106,8 @@ pub(crate) struct BeatAnswer {
     pub(crate) fenced: bool,
     pub(crate) should_shut_down: bool,
     pub(crate) stale_epoch: bool,
+    /// With `stale_epoch`: the broker has no registration at all.
+    pub(crate) unregistered: bool,
 }
 
 /// All brokers, as the active controller watches them.
@@ -117,6 +134,10 @@ struct Watched {
     session: Option<SessionId>,
     last_contact: Millis,
     metadata_offset: MetadataOffset,
+    directory_id: [u8; 16],
+    /// When it last beat, and when it last did so with all that was committed.
+    heard: Option<Millis>,
+    caught_up: Option<Millis>,
     /// Since when it has no session.
     suspected_at: Option<Millis>,
     dialling: bool,
@@ -138,6 +159,9 @@ impl Watched {
             session: None,
             last_contact: now,
             metadata_offset: 0,
+            directory_id: [0; 16],
+            heard: None,
+            caught_up: None,
             suspected_at: None,
             dialling: false,
             redial_at: None,
@@ -188,7 +212,7 @@ impl Liveness {
                     broker.suspected_at = None;
                     broker.redial_at = None;
                 }
-                None => effects.push(stale(session)),
+                None => effects.push(stale(image, session, id)),
             },
             Input::Beat(session, id, epoch, beat) => {
                 self.beat(now, image, session, (id, epoch), beat, effects)
@@ -221,6 +245,21 @@ impl Liveness {
         };
         let settled = self.brokers.iter().filter(|(_, watched)| has_settled(watched));
         settled.map(|(id, _)| *id).collect()
+    }
+
+    /// The brokers that were heard in the last [`OBSERVER_SESSION_MS`], by this activation.
+    pub(crate) fn followers(&self, now: Millis) -> Vec<Follower> {
+        let brokers = self.brokers.iter().filter_map(|(id, watched)| {
+            let heard = watched.heard.filter(|heard| now < heard + OBSERVER_SESSION_MS)?;
+            Some(Follower {
+                id: *id,
+                directory_id: watched.directory_id,
+                metadata_offset: watched.metadata_offset,
+                heard,
+                caught_up: watched.caught_up,
+            })
+        });
+        brokers.collect()
     }
 
     fn registration(&mut self, id: BrokerId, epoch: BrokerEpoch) -> Option<&mut Watched> {
@@ -288,11 +327,16 @@ impl Liveness {
         effects: &mut Vec<Effect>,
     ) {
         let Some((broker, registered)) = self.registration(id, epoch).zip(image.broker(id)) else {
-            effects.push(stale(session));
+            effects.push(stale(image, session, id));
             return;
         };
         broker.last_contact = now;
         broker.metadata_offset = beat.metadata_offset;
+        broker.directory_id = beat.directory_id;
+        broker.heard = Some(now);
+        if beat.metadata_offset >= image.offset() {
+            broker.caught_up = Some(now);
+        }
         if beat.want_shutdown {
             if !registered.fenced
                 && !registered.in_controlled_shutdown
@@ -316,7 +360,8 @@ impl Liveness {
         if let Some(broker) = self.brokers.get_mut(&id) {
             broker.may_stop |= should_shut_down;
         }
-        let answer = BeatAnswer { fenced: registered.fenced, should_shut_down, stale_epoch: false };
+        let answer =
+            BeatAnswer { fenced: registered.fenced, should_shut_down, ..BeatAnswer::default() };
         effects.push(Effect::Answer(session, answer));
     }
 
@@ -397,6 +442,8 @@ impl Liveness {
     }
 }
 
-fn stale(session: SessionId) -> Effect {
-    Effect::Answer(session, BeatAnswer { stale_epoch: true, ..BeatAnswer::default() })
+fn stale(image: &Image, session: SessionId, id: BrokerId) -> Effect {
+    let unregistered = image.broker(id).is_none();
+    let answer = BeatAnswer { stale_epoch: true, unregistered, ..BeatAnswer::default() };
+    Effect::Answer(session, answer)
 }

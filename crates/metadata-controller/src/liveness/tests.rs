@@ -92,7 +92,7 @@ fn beat(session: SessionId, id: BrokerId, offset: MetadataOffset) -> Input {
 }
 
 fn leaving(session: SessionId, id: BrokerId, offset: MetadataOffset) -> Input {
-    let state = BeatState { metadata_offset: offset, want_shutdown: true, want_fence: false };
+    let state = BeatState { metadata_offset: offset, want_shutdown: true, ..BeatState::default() };
     Input::Beat(session, id, i64::from(id), state)
 }
 
@@ -164,7 +164,7 @@ fn a_fenced_broker_is_unfenced_when_it_has_replayed_its_registration() {
     script.at(100, Input::Registered(1, 3, 3)).at(101, Input::Opened(5, 1, 3));
     let behind = BeatState { metadata_offset: 2, ..BeatState::default() };
     let there = BeatState { metadata_offset: 3, ..BeatState::default() };
-    let unwilling = BeatState { metadata_offset: 3, want_fence: true, want_shutdown: false };
+    let unwilling = BeatState { metadata_offset: 3, want_fence: true, ..BeatState::default() };
     script.at(102, Input::Beat(5, 1, 3, behind)).at(103, Input::Beat(5, 1, 3, unwilling));
     script.at(104, Input::Beat(5, 1, 3, there)).at(105, Input::Beat(5, 1, 3, there));
     assert_eq!(

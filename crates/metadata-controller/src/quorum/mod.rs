@@ -1,11 +1,13 @@
 //! The quorum: openraft with its store and network, behind what the rest of the controller needs of it.
 
+mod change;
+mod members;
 mod network;
 mod service;
 mod state_machine;
 pub(crate) mod store;
 mod types;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tonic::transport::Channel;
 
-use ottla_config::Voter;
+use ottla_config::{HostPort, Voter};
 use ottla_protocol::ids::BrokerId;
 use ottla_rpc::quorum as proto;
 use ottla_rpc::quorum_client;
@@ -31,9 +33,11 @@ use crate::options::ControllerOptions;
 use network::Peers;
 use state_machine::StateMachine;
 use store::{LogStore, Store};
-use types::{Address, EncodedBatch, LogId, Raft, TransferLeaderRequest, Vote};
+use types::{EncodedBatch, LogId, Raft, TransferLeaderRequest, Vote};
 use wire::{broker_id, raft_id};
 
+pub(crate) use change::ChangeError;
+pub(crate) use members::{Member, Members};
 pub(crate) use service::QuorumService;
 
 /// Who leads, as this node sees it.
@@ -61,6 +65,8 @@ pub(crate) enum Gate {
 pub(crate) struct PeerState {
     pub(crate) vote: Vote,
     pub(crate) last_log_id: Option<LogId>,
+    /// The entry that holds the members it knows.
+    pub(crate) members_at: Option<LogId>,
 }
 
 impl PeerState {
@@ -81,10 +87,10 @@ pub(crate) enum WriteError {
     Unknown,
 }
 
-/// One voter of one replica of the quorum, for DescribeQuorum.
+/// How far one member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReplicaStatus {
-    pub(crate) id: BrokerId,
+    pub(crate) member: Member,
     /// The next index after the last one it is known to have.
     pub(crate) log_end_offset: u64,
     /// Since the leader last had an answer of it.
@@ -97,7 +103,7 @@ pub(crate) struct Quorum {
     store: Arc<Store>,
     identity: Arc<Identity>,
     peers: Peers,
-    voters: Vec<Voter>,
+    members: watch::Receiver<Arc<Members>>,
     gate: watch::Sender<Gate>,
     leadership: watch::Receiver<Leadership>,
     fatal: watch::Receiver<Option<String>>,
@@ -130,13 +136,13 @@ impl Quorum {
         .await
         .map_err(|error| error.to_string())?;
         raft.runtime_config().elect(gate == Gate::Open);
-        let (leadership, fatal) = watch_metrics(&raft);
+        let Watched { leadership, members, fatal } = watch_metrics(&raft, peers.clone());
         Ok(Arc::new(Self {
             raft,
             store,
             identity,
             peers,
-            voters: options.voters.clone(),
+            members,
             gate: watch::Sender::new(gate),
             leadership,
             fatal,
@@ -152,8 +158,61 @@ impl Quorum {
         &self.identity
     }
 
-    pub(crate) fn voters(&self) -> &[Voter] {
-        &self.voters
+    /// The members by the latest that stands in this node's log, committed or not.
+    pub(crate) fn members(&self) -> Arc<Members> {
+        let metrics = self.raft.metrics();
+        let members = Members::of(&metrics.borrow_watched().membership_config);
+        Arc::new(members)
+    }
+
+    /// [`Quorum::members`], as they change.
+    pub(crate) fn watch_members(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.clone()
+    }
+
+    /// The voters and where they are, as far as this node knows.
+    pub(crate) fn voters(&self) -> Vec<Voter> {
+        let members = self.members.borrow();
+        let located = members.voters().map(|member| {
+            let HostPort { host, port } = self.locate(member);
+            Voter { id: member.id, host, port }
+        });
+        located.collect()
+    }
+
+    /// The voters, with their addresses as this node believes them.
+    pub(crate) fn voters_to_proto(&self) -> Vec<proto::Node> {
+        let members = self.members.borrow();
+        let located = members.voters().map(|member| {
+            let member = Member { address: self.locate(member), ..member.clone() };
+            wire::node_to_proto(member.id, &member.to_address())
+        });
+        located.collect()
+    }
+
+    /// The members, as they stand in this node's log.
+    pub(crate) fn membership_to_proto(&self) -> proto::StoredMembership {
+        wire::stored_membership_to_proto(&self.raft.metrics().borrow_watched().membership_config)
+    }
+
+    /// Where a member is, by the log or by this node's settings.
+    pub(crate) fn locate(&self, member: &Member) -> HostPort {
+        self.peers.locate(member)
+    }
+
+    /// Takes over where a member is: for who has heard of it by other ways than the log.
+    pub(crate) fn learn(&self, member: &Member) {
+        self.peers.learn(member);
+    }
+
+    /// Takes over where a controller has just answered.
+    pub(crate) fn reach(&self, id: BrokerId, address: &HostPort) {
+        self.peers.reach(id, address);
+    }
+
+    /// Whether a controller is a member, or named by this node's settings.
+    fn knows(&self, id: BrokerId) -> bool {
+        self.members.borrow().get(id).is_some() || self.peers.is_configured(id)
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -186,16 +245,10 @@ impl Quorum {
         tokio::time::timeout(patience, passed).await.is_ok_and(|passed| passed.is_ok())
     }
 
-    /// Forms the quorum out of all voters; only on an empty one, and only one of them.
-    pub(crate) async fn initialize(&self) -> Result<(), String> {
-        let members: BTreeMap<u64, Address> = self
-            .voters
-            .iter()
-            .map(|voter| {
-                let address = Address { host: voter.host.clone(), port: voter.port };
-                (raft_id(voter.id), address)
-            })
-            .collect();
+    /// Forms the quorum out of these voters; only on an empty one, and only one of them.
+    pub(crate) async fn initialize(&self, voters: &[Member]) -> Result<(), String> {
+        let members: BTreeMap<_, _> =
+            voters.iter().map(|voter| (raft_id(voter.id), voter.to_address())).collect();
         match self.raft.initialize(members).await {
             // Somebody was faster.
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
@@ -243,29 +296,28 @@ impl Quorum {
         self.peers.channel(id)
     }
 
-    /// Asks the other voters for their vote and the end of their log; `None` for who does not answer.
-    pub(crate) async fn ask_peers(
+    /// Asks the other voters among `members` for their state; `None` for who does not answer.
+    pub(crate) async fn ask_voters(
         &self,
+        members: &Members,
         patience: Duration,
     ) -> BTreeMap<BrokerId, Option<PeerState>> {
-        let asked = self.peers.ids().map(|id| async move {
-            let answer = tokio::time::timeout(patience, self.ask_peer(id)).await;
-            (id, answer.ok().flatten())
+        let others = members.voters_but(self.identity.node_id());
+        let asked = others.map(|member| async move {
+            let answer = tokio::time::timeout(patience, self.ask_state(member.id)).await;
+            (member.id, answer.ok().flatten())
         });
         futures::future::join_all(asked).await.into_iter().collect()
     }
 
-    /// By a pre-vote that nobody can grant: it changes nothing, and its answer says what there is.
-    async fn ask_peer(&self, id: BrokerId) -> Option<PeerState> {
-        let request = proto::VoteRequest {
-            envelope: Some(self.peers.envelope(id)),
-            vote: Some(proto::Vote { term: 0, node_id: self.identity.node_id(), committed: false }),
-            last_log_id: None,
-            leadership_transfer: false,
-        };
-        let reply = quorum_client(self.peers.channel(id)?).pre_vote(request).await.ok()?;
-        let reply = wire::vote_reply_from_proto(reply.into_inner()).ok()?;
-        Some(PeerState { vote: reply.vote, last_log_id: reply.last_log_id })
+    async fn ask_state(&self, id: BrokerId) -> Option<PeerState> {
+        let request = proto::StateRequest { envelope: Some(self.peers.envelope(id)) };
+        let reply = quorum_client(self.peers.channel(id)?).state(request).await.ok()?.into_inner();
+        Some(PeerState {
+            vote: wire::vote_from_proto(reply.vote).ok()?,
+            last_log_id: reply.last_log_id.map(wire::log_id_from_proto),
+            members_at: *wire::stored_membership_from_proto(reply.membership).ok()?.log_id(),
+        })
     }
 
     /// The end of this node's own log.
@@ -285,34 +337,43 @@ impl Quorum {
         committed.map_or(0, |id| id.index + 1)
     }
 
-    /// How far the voters are; only the leader knows it of the others.
+    /// The next offset after this node's last entry.
+    pub(crate) fn log_end(&self) -> u64 {
+        self.raft.metrics().borrow_watched().last_log_index.map_or(0, |last| last + 1)
+    }
+
+    /// When a majority last answered this node as their leader; `None` if it does not lead.
+    pub(crate) fn last_majority(&self) -> Option<Instant> {
+        let metrics = self.raft.metrics();
+        let acknowledged = metrics.borrow_watched().last_quorum_acked;
+        acknowledged.map(|at| Instant::now().checked_sub(at.elapsed()).unwrap_or_else(Instant::now))
+    }
+
+    /// How far the members are; only the leader knows it of the others.
     pub(crate) fn replicas(&self) -> Vec<ReplicaStatus> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let me = self.identity.node_id();
-        self.voters
-            .iter()
-            .map(|voter| {
-                let id = raft_id(voter.id);
-                let matched =
-                    metrics.replication.as_ref().and_then(|all| all.get(&id).copied().flatten());
-                let seen =
-                    metrics.heartbeat.as_ref().and_then(|all| all.get(&id).copied().flatten());
-                if voter.id == me {
-                    ReplicaStatus {
-                        id: me,
-                        log_end_offset: metrics.last_log_index.map_or(0, |last| last + 1),
-                        since_contact: Some(Duration::ZERO),
-                    }
-                } else {
-                    ReplicaStatus {
-                        id: voter.id,
-                        log_end_offset: matched.map_or(0, |id| id.index + 1),
-                        since_contact: seen.map(|seen| seen.elapsed()),
-                    }
-                }
-            })
-            .collect()
+        let members = Members::of(&metrics.membership_config).all.into_iter();
+        let status = |member: Member| {
+            let id = raft_id(member.id);
+            let matched =
+                metrics.replication.as_ref().and_then(|all| all.get(&id).copied().flatten());
+            let seen = metrics.heartbeat.as_ref().and_then(|all| all.get(&id).copied().flatten());
+            if member.id == me {
+                return ReplicaStatus {
+                    member,
+                    log_end_offset: metrics.last_log_index.map_or(0, |last| last + 1),
+                    since_contact: Some(Duration::ZERO),
+                };
+            }
+            ReplicaStatus {
+                member,
+                log_end_offset: matched.map_or(0, |id| id.index + 1),
+                since_contact: seen.map(|seen| seen.elapsed()),
+            }
+        };
+        members.map(status).collect()
     }
 
     /// Hands the leadership to the follower that has most and answers; waits until it is taken, at most
@@ -326,12 +387,13 @@ impl Quorum {
         let heir = self
             .replicas()
             .into_iter()
-            .filter(|replica| replica.id != me)
+            .filter(|replica| replica.member.voter && replica.member.id != me)
             .filter(|replica| replica.since_contact.is_some_and(|since| since < patience))
             .max_by_key(|replica| replica.log_end_offset);
         let Some(heir) = heir else { return };
-        tracing::info!(to = heir.id, "handing the active controller's role over");
-        if self.raft.trigger().transfer_leader(raft_id(heir.id)).await.is_ok() {
+        let heir = heir.member.id;
+        tracing::info!(to = heir, "handing the active controller's role over");
+        if self.raft.trigger().transfer_leader(raft_id(heir)).await.is_ok() {
             let taken = leadership.wait_for(|now| !now.leading && now.leader.is_some());
             // Whether it was taken or not: this node stops.
             let _ = tokio::time::timeout(patience, taken).await;
@@ -368,24 +430,35 @@ fn raft_config(options: &ControllerOptions) -> Config {
     }
 }
 
-type Watched = (watch::Receiver<Leadership>, watch::Receiver<Option<String>>);
+struct Watched {
+    leadership: watch::Receiver<Leadership>,
+    members: watch::Receiver<Arc<Members>>,
+    fatal: watch::Receiver<Option<String>>,
+}
 
-/// Turns the engine's metrics into what changes seldom.
-fn watch_metrics(raft: &Raft) -> Watched {
+/// Turns the engine's metrics into what changes seldom, and has the peers learn of the members.
+fn watch_metrics(raft: &Raft, peers: Peers) -> Watched {
     let mut metrics = raft.metrics();
     let (leadership_sender, leadership) = watch::channel(Leadership::default());
+    let (members_sender, members) = watch::channel(Arc::<Members>::default());
     let (fatal_sender, fatal) = watch::channel(None);
     tokio::spawn(async move {
         loop {
-            let (now, running) = {
+            let (now, membership, running) = {
                 let metrics = metrics.borrow_watched();
                 let now = Leadership {
                     leader: metrics.current_leader.map(broker_id),
                     term: metrics.current_term,
                     leading: metrics.state == ServerState::Leader,
                 };
-                (now, metrics.running_state.clone())
+                let membership = Arc::clone(&metrics.membership_config);
+                (now, membership, metrics.running_state.clone())
             };
+            if members_sender.borrow().log_id != *membership.log_id() {
+                let members = Members::of(&membership);
+                members.all.iter().for_each(|member| peers.learn(member));
+                members_sender.send_replace(Arc::new(members));
+            }
             leadership_sender.send_if_modified(|before| {
                 let changed = *before != now;
                 *before = now;
@@ -400,5 +473,5 @@ fn watch_metrics(raft: &Raft) -> Watched {
             }
         }
     });
-    (leadership, fatal)
+    Watched { leadership, members, fatal }
 }

@@ -10,16 +10,18 @@ use openraft::OptionalSend;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
 use openraft::raft::{SnapshotResponse, TransferLeaderResponse};
+use parking_lot::RwLock;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-use ottla_config::Voter;
-use ottla_protocol::ids::BrokerId;
+use ottla_config::{HostPort, Voter};
+use ottla_protocol::ids::{BrokerId, KafkaUuid};
 use ottla_rpc::quorum as proto;
 use ottla_rpc::{ChannelOptions, quorum_client};
 
+use super::members::Member;
 use super::types::{
     Address, AppendEntriesRequest, AppendEntriesResponse, Snapshot, TransferLeaderRequest,
     TypeConfig, Vote, VoteRequest, VoteResponse,
@@ -34,33 +36,74 @@ const SNAPSHOT_DEADLINE: Duration = Duration::from_secs(60);
 
 type RpcError = RPCError<TypeConfig>;
 
-/// One channel per voter, shared by all calls to it.
+/// One channel per other controller, shared by all calls to it.
 #[derive(Clone)]
 pub(crate) struct Peers {
     identity: Arc<Identity>,
-    channels: Arc<BTreeMap<BrokerId, Channel>>,
+    settings: Arc<[Voter]>,
+    routes: Arc<RwLock<BTreeMap<BrokerId, Route>>>,
+}
+
+struct Route {
+    address: HostPort,
+    channel: Channel,
 }
 
 impl Peers {
+    /// `settings` is what the node's own settings say of the voters.
     pub(crate) fn new(
         identity: Arc<Identity>,
-        voters: &[Voter],
+        settings: &[Voter],
     ) -> Result<Self, ottla_rpc::InvalidAddress> {
-        let options = ChannelOptions::default();
-        let channels = voters
-            .iter()
-            .filter(|voter| voter.id != identity.node_id())
-            .map(|voter| Ok((voter.id, ottla_rpc::channel(&voter.host, voter.port, &options)?)))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { identity, channels: Arc::new(channels) })
+        let peers = Self { identity, settings: settings.into(), routes: Arc::default() };
+        for voter in settings {
+            peers.set(voter.id, HostPort { host: voter.host.clone(), port: voter.port })?;
+        }
+        Ok(peers)
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = BrokerId> + '_ {
-        self.channels.keys().copied()
+    /// Where a member is: a voter that was made one by its directory is where the log says. Of any other,
+    /// the node's own settings are believed before the log: they may have been changed at a restart.
+    pub(crate) fn locate(&self, member: &Member) -> HostPort {
+        let configured = self.settings.iter().find(|voter| voter.id == member.id);
+        match configured {
+            Some(voter) if member.directory_id == KafkaUuid::ZERO => {
+                HostPort { host: voter.host.clone(), port: voter.port }
+            }
+            _ => member.address.clone(),
+        }
+    }
+
+    /// Takes over where a member is.
+    pub(crate) fn learn(&self, member: &Member) {
+        self.reach(member.id, &self.locate(member));
+    }
+
+    /// Takes over where a controller can be reached.
+    pub(crate) fn reach(&self, id: BrokerId, address: &HostPort) {
+        if let Err(error) = self.set(id, address.clone()) {
+            tracing::warn!(controller = id, "{error}");
+        }
+    }
+
+    fn set(&self, id: BrokerId, address: HostPort) -> Result<(), ottla_rpc::InvalidAddress> {
+        let known = self.routes.read().get(&id).is_some_and(|route| route.address == address);
+        if known || id == self.identity.node_id() {
+            return Ok(());
+        }
+        let options = ChannelOptions::default();
+        let channel = ottla_rpc::channel(&address.host, address.port, &options)?;
+        self.routes.write().insert(id, Route { address, channel });
+        Ok(())
     }
 
     pub(crate) fn channel(&self, id: BrokerId) -> Option<Channel> {
-        self.channels.get(&id).cloned()
+        self.routes.read().get(&id).map(|route| route.channel.clone())
+    }
+
+    /// Whether the node's own settings name it.
+    pub(crate) fn is_configured(&self, id: BrokerId) -> bool {
+        self.settings.iter().any(|voter| voter.id == id)
     }
 
     pub(crate) fn envelope(&self, to: BrokerId) -> proto::Envelope {
@@ -72,7 +115,7 @@ impl Peers {
     }
 }
 
-/// The way to one voter.
+/// The way to one member.
 pub(crate) struct Network {
     peers: Peers,
     target: BrokerId,
@@ -88,9 +131,7 @@ struct AppendStream {
 impl Network {
     fn client(&self) -> Result<proto::quorum_client::QuorumClient<Channel>, RpcError> {
         let channel = self.peers.channel(self.target);
-        channel
-            .map(quorum_client)
-            .ok_or_else(|| unreachable("it is not among controller.quorum.voters"))
+        channel.map(quorum_client).ok_or_else(|| unreachable("its address is not known"))
     }
 
     async fn append_over_stream(
@@ -241,7 +282,8 @@ fn snapshot_chunks(
 impl RaftNetworkFactory<TypeConfig> for Peers {
     type Network = Network;
 
-    async fn new_client(&mut self, target: u64, _node: &Address) -> Network {
+    async fn new_client(&mut self, target: u64, node: &Address) -> Network {
+        self.learn(&Member::of(target, node, false));
         Network { peers: self.clone(), target: broker_id(target), append: None, next_request_id: 0 }
     }
 }

@@ -51,9 +51,14 @@ impl QuorumService {
                 envelope.to
             )));
         }
-        if !self.quorum.voters().iter().any(|voter| voter.id == envelope.from) {
+        // A leader, or a candidate, may have become a voter by an entry that is not here yet: who knows
+        // the cluster's id is believed.
+        let of_this_cluster = !envelope.cluster_id.is_empty()
+            && identity.cluster_id() == Some(envelope.cluster_id.clone());
+        if !of_this_cluster && !self.quorum.knows(envelope.from) {
             return Err(Status::failed_precondition(format!(
-                "controller {} is not among this node's controller.quorum.voters",
+                "controller {} does not belong to the quorum, nor to controller.quorum.voters of this \
+                 node",
                 envelope.from
             )));
         }
@@ -143,6 +148,21 @@ impl QuorumRpc for QuorumService {
         let request = wire::vote_request_from_proto(request).map_err(malformed)?;
         let reply = self.quorum.raft.pre_vote(request).await.map_err(stopped)?;
         Ok(Response::new(wire::vote_reply_to_proto(&reply)))
+    }
+
+    async fn state(
+        &self,
+        request: Request<proto::StateRequest>,
+    ) -> Result<Response<proto::StateReply>, Status> {
+        self.check(request.get_ref().envelope.as_ref())?;
+        self.gate(Gate::Open, Duration::ZERO).await?;
+        let state = self.quorum.raft.with_raft_state(|state| proto::StateReply {
+            vote: Some(wire::vote_to_proto(state.vote_ref())),
+            last_log_id: state.log_ids.last().map(wire::log_id_to_proto),
+            membership: Some(wire::stored_membership_to_proto(state.membership_state.effective())),
+        });
+        let state = state.await.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(state))
     }
 
     async fn install_snapshot(

@@ -55,11 +55,12 @@ impl fmt::Display for EncodedBatch {
     }
 }
 
-/// Where a voter is reached.
+/// Where a member is reached, and the directory of its log; zeros where that is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) directory_id: [u8; 16],
 }
 
 /// A log id by its two numbers.

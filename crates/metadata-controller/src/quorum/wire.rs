@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use openraft::Vote as OpenraftVote;
 use ottla_protocol::ids::BrokerId;
 use ottla_rpc::quorum as proto;
@@ -87,11 +88,7 @@ fn membership_to_proto(membership: &Membership) -> proto::Membership {
             .collect(),
         nodes: membership
             .nodes()
-            .map(|(id, address)| proto::Node {
-                node_id: broker_id(*id),
-                host: address.host.clone(),
-                port: u32::from(address.port),
-            })
+            .map(|(id, address)| node_to_proto(broker_id(*id), address))
             .collect(),
     }
 }
@@ -108,12 +105,28 @@ fn membership_from_proto(membership: proto::Membership) -> Result<Membership, Ma
     let nodes: BTreeMap<u64, Address> = membership
         .nodes
         .into_iter()
-        .map(|node| {
-            let port = u16::try_from(node.port).map_err(|_| Malformed("a port above 65535"))?;
-            Ok((raft_id(node.node_id), Address { host: node.host, port }))
-        })
+        .map(|node| Ok((raft_id(node.node_id), address_from_proto(node)?)))
         .collect::<Result<_, Malformed>>()?;
     Membership::new(configs, nodes).map_err(|_| Malformed("a membership that cannot be"))
+}
+
+pub(crate) fn node_to_proto(node_id: BrokerId, address: &Address) -> proto::Node {
+    let known = address.directory_id != [0; 16];
+    proto::Node {
+        node_id,
+        host: address.host.clone(),
+        port: u32::from(address.port),
+        directory_id: if known { address.directory_id.to_vec().into() } else { Bytes::new() },
+    }
+}
+
+pub(crate) fn address_from_proto(node: proto::Node) -> Result<Address, Malformed> {
+    let directory_id = match &*node.directory_id {
+        [] => [0; 16],
+        bytes => bytes.try_into().map_err(|_| Malformed("a directory id that is not 16 bytes"))?,
+    };
+    let port = u16::try_from(node.port).map_err(|_| Malformed("a port above 65535"))?;
+    Ok(Address { host: node.host, port, directory_id })
 }
 
 pub(crate) fn stored_membership_to_proto(stored: &StoredMembership) -> proto::StoredMembership {

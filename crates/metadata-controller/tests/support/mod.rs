@@ -1,6 +1,7 @@
 //! Controllers in this process, each on a runtime of its own, and a broker that only beats.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,9 +61,12 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
 }
 
 pub(crate) struct Cluster {
+    /// Those who form the quorum.
     pub(crate) voters: Vec<Voter>,
+    /// Where those listen that come later.
+    joining: BTreeMap<i32, HostPort>,
     dir: TempDir,
-    running: Vec<Option<Running>>,
+    running: BTreeMap<i32, Running>,
 }
 
 struct Running {
@@ -75,9 +79,16 @@ impl Cluster {
         let voter = |id| Voter { id, host: "127.0.0.1".to_owned(), port: free_port() };
         Self {
             voters: (1..=size).map(voter).collect(),
+            joining: BTreeMap::new(),
             dir: tempfile::tempdir().unwrap(),
-            running: (0..size).map(|_| None).collect(),
+            running: BTreeMap::new(),
         }
+    }
+
+    /// A controller that is to come later, and knows the founders as its bootstrap servers.
+    pub(crate) fn joining(&mut self, id: i32) {
+        let at = HostPort { host: "127.0.0.1".to_owned(), port: free_port() };
+        self.joining.insert(id, at);
     }
 
     pub(crate) async fn started(size: i32) -> Self {
@@ -99,8 +110,14 @@ impl Cluster {
     pub(crate) fn options(&self, id: i32) -> ControllerOptions {
         let mut options =
             ControllerOptions::new(id, random_id(), self.voters.clone(), self.data(id));
-        let voter = &self.voters[usize::try_from(id - 1).unwrap()];
-        options.listen = vec![HostPort { host: voter.host.clone(), port: voter.port }];
+        options.directory_id = directory_id(id);
+        if let Some(at) = self.joining.get(&id) {
+            let voters = options.voters.drain(..);
+            options.bootstrap_servers =
+                voters.map(|voter| HostPort { host: voter.host, port: voter.port }).collect();
+            options.address = at.clone();
+        }
+        options.listen = vec![options.address.clone()];
         options
     }
 
@@ -124,7 +141,7 @@ impl Cluster {
                 .unwrap();
             match runtime.spawn(Controller::start(options.clone())).await.unwrap() {
                 Ok(handle) => {
-                    self.running[slot(id)] = Some(Running { runtime, handle });
+                    self.running.insert(id, Running { runtime, handle });
                     return Ok(());
                 }
                 Err(ControllerError::InUse { .. } | ControllerError::Listen { .. })
@@ -143,21 +160,21 @@ impl Cluster {
 
     /// Everything of it stops where it stands, sockets close: as near to SIGKILL as it gets in one process.
     pub(crate) fn kill(&mut self, id: i32) {
-        if let Some(running) = self.running[slot(id)].take() {
+        if let Some(running) = self.running.remove(&id) {
             running.runtime.shutdown_background();
         }
     }
 
     /// Stops in order.
     pub(crate) async fn stop(&mut self, id: i32) {
-        if let Some(running) = self.running[slot(id)].take() {
+        if let Some(running) = self.running.remove(&id) {
             running.runtime.spawn(running.handle.shutdown()).await.unwrap();
             running.runtime.shutdown_background();
         }
     }
 
     pub(crate) async fn failure(&self, id: i32) -> Arc<ControllerError> {
-        let running = self.running[slot(id)].as_ref().unwrap();
+        let running = &self.running[&id];
         tokio::time::timeout(DEADLINE, running.handle.failed()).await.unwrap()
     }
 
@@ -166,8 +183,7 @@ impl Cluster {
     }
 
     pub(crate) fn alive(&self) -> Vec<i32> {
-        let ids = self.voters.iter().map(|voter| voter.id);
-        ids.filter(|id| self.running[slot(*id)].is_some()).collect()
+        self.running.keys().copied().collect()
     }
 
     /// Proposes to whoever is active, until somebody takes it; returns who and the reply.
@@ -254,14 +270,15 @@ async fn follow(client: &Client, check: &impl Fn(&Image) -> bool) -> Option<Imag
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for id in 1..=i32::try_from(self.voters.len()).unwrap() {
+        for id in self.alive() {
             self.kill(id);
         }
     }
 }
 
-fn slot(id: i32) -> usize {
-    usize::try_from(id - 1).unwrap()
+/// The directory id of a controller's data.
+pub(crate) fn directory_id(id: i32) -> KafkaUuid {
+    KafkaUuid::from_bytes([u8::try_from(id).unwrap(); 16])
 }
 
 pub(crate) fn set_retention(value: &str) -> Proposal {
