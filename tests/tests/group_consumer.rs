@@ -2,14 +2,14 @@
 //! stopped, also when the coordinator is killed. Every record is read, and read once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ottla_client::admin::NewTopic;
 use ottla_client::{
-    Admin, Client, ClientError, ClientOptions, ConsumerOptions, GroupConsumer, GroupOptions,
-    GroupProtocol, Producer, ProducerOptions, ProducerRecord, StartAt, Topics,
+    Admin, Assignor, Client, ClientError, ClientOptions, ConsumerOptions, GroupConsumer,
+    GroupOptions, GroupProtocol, Producer, ProducerOptions, ProducerRecord, StartAt, Topics,
 };
 use ottla_protocol::ids::{TopicName, TopicPartition};
 use ottla_tests::{Cluster, wait};
@@ -27,12 +27,14 @@ type Seen = Arc<Mutex<BTreeMap<(TopicPartition, i64), u32>>>;
 struct Reader {
     read: Arc<AtomicU64>,
     owned: Arc<Mutex<BTreeSet<TopicPartition>>>,
+    /// How few partitions it has had at any poll.
+    fewest: Arc<AtomicUsize>,
     leave: watch::Sender<bool>,
     task: JoinHandle<Result<(), ClientError>>,
 }
 
 impl Reader {
-    async fn join(cluster: &Cluster, protocol: GroupProtocol, seen: &Seen) -> Self {
+    async fn join(cluster: &Cluster, group: &GroupOptions, seen: &Seen) -> Self {
         let client = Client::connect(&cluster.bootstrap(), ClientOptions::default()).await;
         let options = ConsumerOptions {
             offset_reset: Some(StartAt::Earliest),
@@ -40,19 +42,23 @@ impl Reader {
             ..ConsumerOptions::default()
         };
         let group = GroupOptions {
-            protocol,
             heartbeat_interval_ms: 200,
             auto_commit_interval_ms: Some(100),
-            ..GroupOptions::of(GROUP)
+            ..group.clone()
         };
         let topics = Topics::Named([TOPIC.into()].into());
         let consumer =
             GroupConsumer::subscribe(client.expect("a broker answers"), topics, options, group);
-        let (read, owned, seen) = (Arc::default(), Arc::default(), Arc::clone(seen));
         let (leave, left) = watch::channel(false);
-        let task =
-            tokio::spawn(read_until(consumer, Arc::clone(&read), Arc::clone(&owned), seen, left));
-        Self { read, owned, leave, task }
+        let (read, owned, fewest): (_, _, Arc<AtomicUsize>) = Default::default();
+        let reading = Reading {
+            read: Arc::clone(&read),
+            owned: Arc::clone(&owned),
+            fewest: Arc::clone(&fewest),
+            seen: Arc::clone(seen),
+        };
+        let task = tokio::spawn(reading.until(consumer, left));
+        Self { read, owned, fewest, leave, task }
     }
 
     async fn wait_for_more(&self, more: u64) {
@@ -79,25 +85,35 @@ impl Reader {
     }
 }
 
-async fn read_until(
-    mut consumer: GroupConsumer,
+/// What a member's task tells of.
+struct Reading {
     read: Arc<AtomicU64>,
     owned: Arc<Mutex<BTreeSet<TopicPartition>>>,
+    fewest: Arc<AtomicUsize>,
     seen: Seen,
-    mut left: watch::Receiver<bool>,
-) -> Result<(), ClientError> {
-    loop {
-        let fetched = tokio::select! {
-            fetched = consumer.poll(Duration::from_millis(100)) => fetched?,
-            _ = left.changed() => return consumer.close().await,
-        };
-        *owned.lock().expect("not poisoned") = consumer.assignment().cloned().collect();
-        for fetched in fetched {
-            let mut seen = seen.lock().expect("not poisoned");
-            for record in &fetched.records {
-                *seen.entry((fetched.partition.clone(), record.offset)).or_default() += 1;
+}
+
+impl Reading {
+    async fn until(
+        self,
+        mut consumer: GroupConsumer,
+        mut left: watch::Receiver<bool>,
+    ) -> Result<(), ClientError> {
+        loop {
+            let fetched = tokio::select! {
+                fetched = consumer.poll(Duration::from_millis(100)) => fetched?,
+                _ = left.changed() => return consumer.close().await,
+            };
+            let owned: BTreeSet<_> = consumer.assignment().cloned().collect();
+            self.fewest.fetch_min(owned.len(), Ordering::Relaxed);
+            *self.owned.lock().expect("not poisoned") = owned;
+            for fetched in fetched {
+                let mut seen = self.seen.lock().expect("not poisoned");
+                for record in &fetched.records {
+                    *seen.entry((fetched.partition.clone(), record.offset)).or_default() += 1;
+                }
+                self.read.fetch_add(fetched.records.len() as u64, Ordering::Relaxed);
             }
-            read.fetch_add(fetched.records.len() as u64, Ordering::Relaxed);
         }
     }
 }
@@ -155,7 +171,8 @@ async fn coordinator(admin: &Admin) -> i32 {
     .await
 }
 
-async fn everything_is_read_once(protocol: GroupProtocol) {
+/// Returns how few partitions the first member has had while it shared with the second.
+async fn everything_is_read_once(group: GroupOptions) -> usize {
     let mut cluster = Cluster::builder().set("group.initial.rebalance.delay.ms", "0").start().await;
     let admin = cluster.admin().await;
     let topic = NewTopic {
@@ -170,12 +187,14 @@ async fn everything_is_read_once(protocol: GroupProtocol) {
     let seen = Seen::default();
     let all = usize::try_from(PARTITIONS).expect("a count");
 
-    let first = Reader::join(&cluster, protocol, &seen).await;
+    let first = Reader::join(&cluster, &group, &seen).await;
     first.wait_to_own(all).await;
     first.wait_for_more(100).await;
-    let second = Reader::join(&cluster, protocol, &seen).await;
+    first.fewest.store(usize::MAX, Ordering::Relaxed);
+    let second = Reader::join(&cluster, &group, &seen).await;
     second.wait_to_own(all / 2).await;
     first.wait_to_own(all / 2).await;
+    let fewest = first.fewest.load(Ordering::Relaxed);
 
     let victim = coordinator(&admin).await;
     cluster.node(victim).kill();
@@ -211,14 +230,25 @@ async fn everything_is_read_once(protocol: GroupProtocol) {
         let committed = offsets[&partition].clone().expect("no error").map(|c| c.offset);
         assert_eq!(committed, Some(end), "{partition}");
     }
+    fewest
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn classic_groups_survive_their_coordinator() {
-    everything_is_read_once(GroupProtocol::Classic).await;
+    everything_is_read_once(GroupOptions::of(GROUP)).await;
+}
+
+/// What does not move is read on while the group rebalances.
+#[tokio::test(flavor = "multi_thread")]
+async fn cooperative_groups_survive_their_coordinator_and_keep_what_stays() {
+    let group =
+        GroupOptions { assignors: vec![Assignor::CooperativeSticky], ..GroupOptions::of(GROUP) };
+    let fewest = everything_is_read_once(group).await;
+    assert_eq!(i32::try_from(fewest), Ok(PARTITIONS / 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_of_the_new_protocol_survive_their_coordinator() {
-    everything_is_read_once(GroupProtocol::Consumer).await;
+    let group = GroupOptions { protocol: GroupProtocol::Consumer, ..GroupOptions::of(GROUP) };
+    everything_is_read_once(group).await;
 }

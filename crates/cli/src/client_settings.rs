@@ -2,7 +2,8 @@
 //! these clients do not know is ignored, as in Kafka.
 
 use ottla_client::{
-    Acks, ConsumerOptions, GroupOptions, GroupProtocol, IsolationLevel, ProducerOptions, StartAt,
+    Acks, Assignor, ConsumerOptions, GroupOptions, GroupProtocol, IsolationLevel, ProducerOptions,
+    StartAt,
 };
 use ottla_protocol::record::Compression;
 
@@ -89,8 +90,13 @@ pub(crate) fn consumer(
     })
 }
 
-/// A group's settings; offsets are committed from time to time unless `enable.auto.commit` says no.
-pub(crate) fn group(id: &str, properties: &Properties) -> Result<GroupOptions, Failure> {
+/// A group's settings; whether offsets are committed from time to time is said by `commits` where
+/// `enable.auto.commit` does not say it.
+pub(crate) fn group(
+    id: &str,
+    commits: bool,
+    properties: &Properties,
+) -> Result<GroupOptions, Failure> {
     let mut options = GroupOptions::of(id);
     for (key, field) in [
         ("session.timeout.ms", &mut options.session_timeout_ms),
@@ -98,6 +104,10 @@ pub(crate) fn group(id: &str, properties: &Properties) -> Result<GroupOptions, F
         ("max.poll.interval.ms", &mut options.max_poll_interval_ms),
     ] {
         *field = or(properties, key, *field)?;
+    }
+    if let Some(classes) = properties.get("partition.assignment.strategy") {
+        options.assignors =
+            classes.split(',').map(|class| assignor(class.trim())).collect::<Result<_, _>>()?;
     }
     options.protocol = match properties.get("group.protocol").map(|name| name.to_lowercase()) {
         None => GroupProtocol::Classic,
@@ -112,12 +122,34 @@ pub(crate) fn group(id: &str, properties: &Properties) -> Result<GroupOptions, F
     options.instance_id = text("group.instance.id");
     options.remote_assignor = text("group.remote.assignor");
     options.rack = text("client.rack");
-    options.auto_create_topics =
-        properties.get("allow.auto.create.topics").is_none_or(|wanted| wanted != "false");
-    options.auto_commit_interval_ms = match properties.get("enable.auto.commit").map(String::as_str)
-    {
-        Some("false") => None,
-        _ => Some(or(properties, "auto.commit.interval.ms", 5_000)?),
+    options.auto_create_topics = flag(properties, "allow.auto.create.topics", true)?;
+    options.auto_commit_interval_ms = match flag(properties, "enable.auto.commit", commits)? {
+        true => Some(or(properties, "auto.commit.interval.ms", 5_000)?),
+        false => None,
     };
     Ok(options)
+}
+
+/// By Kafka's class name.
+fn assignor(class: &str) -> Result<Assignor, Failure> {
+    match class.rsplit('.').next().unwrap_or(class) {
+        "RangeAssignor" => Ok(Assignor::Range),
+        "CooperativeStickyAssignor" => Ok(Assignor::CooperativeSticky),
+        _ => {
+            let message = format!(
+                "{class} is not served: partition.assignment.strategy is a list of RangeAssignor and \
+                 CooperativeStickyAssignor"
+            );
+            Err(Failure::new("org.apache.kafka.common.KafkaException", message))
+        }
+    }
+}
+
+fn flag(properties: &Properties, key: &str, default: bool) -> Result<bool, Failure> {
+    match properties.get(key).map(|value| value.trim().to_lowercase()).as_deref() {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(other) => Err(config_error(other, key, "Expected value to be either true or false")),
+    }
 }

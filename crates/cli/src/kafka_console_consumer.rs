@@ -6,13 +6,14 @@
 
 mod formatter;
 mod group;
+mod internal;
 pub(crate) mod options;
 mod reader;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ottla_client::{Client, GroupProtocol};
+use ottla_client::GroupProtocol;
 
 use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
@@ -40,6 +41,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Err(Misuse::Version) => console::version(),
         Err(Misuse::Failed(failure)) => unknown_error(&failure),
         Err(Misuse::NotConstructed(failure)) => not_constructed(&failure),
+        Err(Misuse::NotCounted { error, protocol }) => {
+            recommend_protocol(protocol);
+            complain("Processed a total of 0 messages");
+            unknown_error(&error)
+        }
     }
 }
 
@@ -58,6 +64,12 @@ fn not_constructed(cause: &Failure) -> ExitCode {
     code
 }
 
+fn recommend_protocol(used: Option<GroupProtocol>) {
+    if used == Some(GroupProtocol::Classic) {
+        complain(NEWER_PROTOCOL);
+    }
+}
+
 /// Why reading has ended.
 enum End {
     /// As many messages as were wanted.
@@ -74,16 +86,14 @@ enum End {
 }
 
 async fn run(settings: Settings) -> ExitCode {
-    let client = match Client::new(&settings.bootstrap, settings.client.clone()) {
+    let client = match session::client(&settings.bootstrap, settings.client.clone()).await {
         Ok(client) => client,
         Err(error) => {
             let class = "org.apache.kafka.common.config.ConfigException";
             return not_constructed(&Failure::new(class, error.to_string()));
         }
     };
-    if settings.group.as_ref().is_some_and(|group| group.protocol == GroupProtocol::Classic) {
-        complain(NEWER_PROTOCOL);
-    }
+    recommend_protocol(settings.group.as_ref().map(|group| group.protocol));
     let mut reader = Reader::new(client, &settings);
     let end = tokio::select! {
         end = reader.read() => end,

@@ -43,7 +43,7 @@ fn failed(failure: &Failure) -> ExitCode {
 }
 
 async fn run(settings: Settings) -> ExitCode {
-    let client = match Client::new(&settings.bootstrap, settings.client.clone()) {
+    let client = match session::client(&settings.bootstrap, settings.client.clone()).await {
         Ok(client) => client,
         Err(error) => return failed(&Failure::of_client(&error, "metadata")),
     };
@@ -141,6 +141,13 @@ async fn log_failures(topic: TopicName, mut sent: mpsc::UnboundedReceiver<Sent>)
             Err(error) => Err(error),
         };
         let Err(error) = outcome else { continue };
+        if is_invalid_topic(&error) {
+            let message = format!(
+                "[Producer clientId=console-producer] Metadata response reported invalid topics \
+                 [{topic}]"
+            );
+            console::log("ERROR", &message, "org.apache.kafka.clients.Metadata");
+        }
         let size = |bytes: Option<usize>| {
             bytes.map_or_else(|| "null".to_owned(), |bytes| format!("{bytes} bytes"))
         };
@@ -157,6 +164,12 @@ async fn log_failures(topic: TopicName, mut sent: mpsc::UnboundedReceiver<Sent>)
     }
 }
 
+/// The cluster says that a topic cannot have this name.
+fn is_invalid_topic(error: &ProduceError) -> bool {
+    matches!(error, ProduceError::Client(ClientError::Api(error))
+        if error.error_code() == ErrorCode::InvalidTopicException)
+}
+
 /// A failed record in Kafka's words.
 pub(crate) fn explain(error: &ProduceError, topic: &str) -> Failure {
     let timeout = "org.apache.kafka.common.errors.TimeoutException";
@@ -165,14 +178,10 @@ pub(crate) fn explain(error: &ProduceError, topic: &str) -> Failure {
             Failure::new("org.apache.kafka.common.InvalidRecordException", error.to_string())
         }
         ProduceError::Refused { error } => error.into(),
-        ProduceError::Client(ClientError::Api(error))
-            if error.error_code() == ErrorCode::InvalidTopicException =>
-        {
-            Failure::new(
-                "org.apache.kafka.common.errors.InvalidTopicException",
-                format!("Invalid topics: [{topic}]"),
-            )
-        }
+        error if is_invalid_topic(error) => Failure::new(
+            "org.apache.kafka.common.errors.InvalidTopicException",
+            format!("Invalid topics: [{topic}]"),
+        ),
         ProduceError::Client(error) => Failure::of_client(error, "metadata"),
         ProduceError::TooLarge { .. } => Failure::new(
             "org.apache.kafka.common.errors.RecordTooLargeException",

@@ -180,7 +180,7 @@ fn settings(given: &Given, report: Report) -> Result<Settings, Failure> {
             Failure::new("org.apache.kafka.common.config.ConfigException", error.to_string())
         })?,
         consumer: client_settings::consumer(&properties, reset)?,
-        group: client_settings::group(&group, &properties)?,
+        group: client_settings::group(&group, true, &properties)?,
         print_metrics: given.has("print-metrics"),
     })
 }

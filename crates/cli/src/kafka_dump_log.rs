@@ -2,9 +2,9 @@
 //!
 //! Files are only read, and in pieces. What is damaged is said with the position at which it begins.
 
-mod form;
 mod index;
 pub(crate) mod options;
+mod quorum_records;
 mod records;
 mod segment;
 mod small;
@@ -69,7 +69,7 @@ fn open(path: &Path) -> Result<File, Stop> {
 /// The number that a segment's files are called by.
 fn base_offset(path: &Path) -> Result<i64, Stop> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let number = name.split('.').next().unwrap_or_default();
+    let number = name.split(['.', '-']).next().unwrap_or_default();
     number.parse().map_err(|_| {
         Stop::thrown("java.lang.NumberFormatException", format!("For input string: \"{number}\""))
     })
@@ -139,7 +139,7 @@ fn dump_all(given: &Given, out: &mut dyn Write) -> Result<String, Stop> {
         let path = Path::new(file);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let (what, text) = match name.rsplit_once('.').map(|(_, suffix)| suffix) {
-            Some("log") => {
+            Some("log" | "checkpoint") => {
                 let gaps = segment::dump(path, &LogOptions::read(given)?, out)?;
                 ("3 log", gaps_text(path, &gaps))
             }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use ottla_client::{Client, ProduceError, Producer, ProducerRecord};
+use ottla_client::{ProduceError, Producer, ProducerRecord};
 use rand::Rng;
 use tokio::sync::mpsc;
 
@@ -64,7 +64,7 @@ struct Sent {
 }
 
 async fn run(settings: Settings) -> ExitCode {
-    let client = match Client::new(&settings.bootstrap, settings.client.clone()) {
+    let client = match session::client(&settings.bootstrap, settings.client.clone()).await {
         Ok(client) => client,
         Err(error) => {
             let message = "Failed to construct kafka producer";

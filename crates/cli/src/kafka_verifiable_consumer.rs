@@ -121,7 +121,8 @@ async fn run(given: Given) -> Result<(), Failure> {
     let properties = properties(&given)?;
     let options = client_options("verifiable-consumer", &properties)?;
     let consumer_options = client_settings::consumer(&properties, StartAt::Earliest)?;
-    let group = client_settings::group(given.one("--group-id").unwrap_or_default(), &properties)?;
+    let group =
+        client_settings::group(given.one("--group-id").unwrap_or_default(), true, &properties)?;
     let client = verifiable::client(&given, options)?;
     let topic = TopicName::from(given.one("--topic").unwrap_or_default());
     let topics = Topics::Named(BTreeSet::from([topic]));

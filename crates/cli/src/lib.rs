@@ -7,6 +7,7 @@ mod argparse;
 mod client_settings;
 mod console;
 mod exceptions;
+mod internal_records;
 mod jopt;
 mod json_file;
 pub mod kafka_broker_api_versions;

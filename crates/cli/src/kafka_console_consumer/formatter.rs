@@ -3,6 +3,7 @@
 use ottla_protocol::ids::TopicPartition;
 use ottla_protocol::record::{Record, TimestampType};
 
+use super::internal::Internal;
 use crate::exceptions::Failure;
 use crate::properties::Properties;
 
@@ -71,9 +72,36 @@ fn wrong_size(by: &str, size: usize) -> Failure {
     )
 }
 
+/// What becomes of a record.
+#[derive(Debug)]
+pub(super) enum Formatter {
+    /// A line.
+    Columns(Columns),
+    /// An object, if it is a certain record of one of Kafka's own topics.
+    Internal(Internal),
+    /// Nothing.
+    Silent,
+}
+
+impl Formatter {
+    /// Appends what becomes of a record; on an error, what was written of it stays.
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        place: &TopicPartition,
+        record: &Record,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Columns(columns) => columns.write(out, place, record),
+            Self::Internal(internal) => internal.write(out, record),
+            Self::Silent => Ok(()),
+        }
+    }
+}
+
 /// Which columns a line has, and what stands between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Formatter {
+pub(super) struct Columns {
     timestamp: bool,
     partition: bool,
     offset: bool,
@@ -91,7 +119,7 @@ pub(super) struct Formatter {
     headers_deserializer: Deserializer,
 }
 
-impl Formatter {
+impl Columns {
     /// Reads the formatter's properties (`print.key`, `key.separator`, ...).
     pub(super) fn new(properties: &Properties) -> Result<Self, Failure> {
         let truth = |key: &str, default: bool| {
@@ -122,21 +150,6 @@ impl Formatter {
             value_deserializer: deserializer("value.deserializer")?,
             headers_deserializer: deserializer("headers.deserializer")?,
         })
-    }
-
-    /// Prints nothing at all.
-    pub(super) fn silent(self) -> Self {
-        Self {
-            timestamp: false,
-            partition: false,
-            offset: false,
-            delivery: false,
-            epoch: false,
-            headers: false,
-            key: false,
-            value: false,
-            ..self
-        }
     }
 
     /// Appends a record's line; on an error, what was written of it stays.

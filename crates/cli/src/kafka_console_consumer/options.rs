@@ -4,11 +4,14 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_client::{ClientOptions, ConsumerOptions, GroupOptions, IsolationLevel, StartAt};
+use ottla_client::{
+    ClientOptions, ConsumerOptions, GroupOptions, GroupProtocol, IsolationLevel, StartAt,
+};
 use ottla_protocol::ids::TopicName;
 
-use super::formatter::Formatter;
+use super::formatter::{Columns, Formatter};
 use super::group;
+use super::internal::Internal;
 use crate::console::say;
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given, Opt, OptionError, flag, value};
@@ -22,7 +25,11 @@ pub(crate) const OPTIONS: &[Opt] = &[
     value("consumer-property", "String: consumer_prop", "DEPRECATED: --command-property."),
     value("consumer.config", "String: config file", "DEPRECATED: --command-config."),
     flag("enable-systest-events", "Print an event when the tool ends."),
-    value("formatter", "String: class", "DefaultMessageFormatter, Logging..., NoOp..."),
+    value(
+        "formatter",
+        "String: class",
+        "DefaultMessageFormatter, Logging..., NoOp...; of Kafka's own topics Offsets..., GroupMetadata..., TransactionLog..., ShareGroupState...",
+    ),
     value("formatter-config", "String: config file", "Properties of the formatter."),
     value(
         "formatter-property",
@@ -86,6 +93,11 @@ pub(super) enum Misuse {
     Failed(Failure),
     /// No consumer can be made of this.
     NotConstructed(Failure),
+    /// How many messages are wanted is no number; `protocol` is that of the group.
+    NotCounted {
+        error: Failure,
+        protocol: Option<GroupProtocol>,
+    },
     Version,
 }
 
@@ -138,10 +150,9 @@ pub(super) fn settings(args: &[OsString]) -> Result<Settings, Misuse> {
     if !properties.contains_key("metadata.max.age.ms") {
         client.metadata_max_age_ms = METADATA_MAX_AGE_MS;
     }
-    let max_messages: Option<i64> = given.number("max-messages")?;
     let timeout_ms: Option<i64> = given.number("timeout-ms")?;
     let not_negative = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
-    Ok(Settings {
+    let mut settings = Settings {
         bootstrap: given.one("bootstrap-server")?.unwrap_or_default().to_owned(),
         topics,
         start,
@@ -149,11 +160,20 @@ pub(super) fn settings(args: &[OsString]) -> Result<Settings, Misuse> {
         client,
         consumer: consumer_options(&given, &properties, start)?,
         formatter: formatter(&given)?,
-        max_messages: not_negative(max_messages),
+        max_messages: None,
         timeout: not_negative(timeout_ms).map(Duration::from_millis),
         skip_on_error: given.has("skip-message-on-error"),
         systest_events: given.has("enable-systest-events"),
-    })
+    };
+    // Kafka's tool looks at it when everything else has been found in order.
+    match given.number("max-messages") {
+        Ok(most) => settings.max_messages = not_negative(most),
+        Err(error) => {
+            let protocol = settings.group.map(|group| group.protocol);
+            return Err(Misuse::NotCounted { error: error.into(), protocol });
+        }
+    }
+    Ok(settings)
 }
 
 /// Which options do not go together.
@@ -297,11 +317,14 @@ fn formatter(given: &Given) -> Result<Formatter, Misuse> {
             properties.insert(key.to_owned(), class.to_owned());
         }
     }
-    let formatter = Formatter::new(&properties)?;
+    let columns = Columns::new(&properties)?;
     let class = given.one("formatter")?.unwrap_or("DefaultMessageFormatter");
     match class.rsplit('.').next().unwrap_or(class) {
-        "DefaultMessageFormatter" | "LoggingMessageFormatter" => Ok(formatter),
-        "NoOpMessageFormatter" => Ok(formatter.silent()),
-        _ => Err(Misuse::Usage(class.to_owned())),
+        "DefaultMessageFormatter" | "LoggingMessageFormatter" => Ok(Formatter::Columns(columns)),
+        "NoOpMessageFormatter" => Ok(Formatter::Silent),
+        name => match Internal::by_class(name) {
+            Some(internal) => Ok(Formatter::Internal(internal)),
+            None => Err(Misuse::Usage(class.to_owned())),
+        },
     }
 }

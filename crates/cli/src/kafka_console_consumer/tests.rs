@@ -5,7 +5,7 @@ use ottla_client::{GroupOptions, GroupProtocol, StartAt};
 use ottla_protocol::ids::TopicPartition;
 use ottla_protocol::record::{Header, Record, TimestampType};
 
-use super::formatter::Formatter;
+use super::formatter::Columns;
 use super::options::{Misuse, Settings, settings};
 use crate::properties::read_pairs;
 
@@ -22,7 +22,7 @@ fn record(key: Option<&'static str>, value: &'static str) -> Record {
 }
 
 fn line(record: &Record, properties: &[&str]) -> String {
-    let formatter = Formatter::new(&read_pairs(properties.iter().copied())).unwrap();
+    let formatter = Columns::new(&read_pairs(properties.iter().copied())).unwrap();
     let mut out = Vec::new();
     formatter.write(&mut out, &TopicPartition::new("one", 0), record).unwrap();
     String::from_utf8(out).unwrap()
@@ -80,7 +80,7 @@ fn what_a_record_lacks_is_said() {
 fn numbers_are_read_by_their_deserializer() {
     let long = "value.deserializer=org.apache.kafka.common.serialization.LongDeserializer";
     let mut record = record(None, "v1");
-    let formatter = Formatter::new(&read_pairs([long].into_iter())).unwrap();
+    let formatter = Columns::new(&read_pairs([long].into_iter())).unwrap();
     let error = formatter.write(&mut Vec::new(), &TopicPartition::new("one", 0), &record);
     assert_eq!(
         error.unwrap_err().thrown(),
@@ -94,6 +94,7 @@ fn numbers_are_read_by_their_deserializer() {
 fn given(line: &str) -> Result<Settings, String> {
     let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
     settings(&args).map_err(|misuse| match misuse {
+        Misuse::NotCounted { error, .. } => error.thrown(),
         Misuse::Usage(message) | Misuse::Said(message) => message,
         Misuse::Failed(failure) | Misuse::NotConstructed(failure) => failure.thrown(),
         Misuse::Version => "version".to_owned(),
@@ -198,4 +199,38 @@ fn topics_are_read_in_a_group_and_partitions_are_not() {
         "org.apache.kafka.common.config.ConfigException: Invalid value new for configuration \
          group.protocol: String must be one of (case insensitive): CLASSIC, CONSUMER"
     );
+}
+
+#[test]
+fn records_of_kafkas_own_topics_become_objects() {
+    use super::internal::Internal;
+    let hex = |text: &str| -> Bytes {
+        let digits: Vec<u8> = text.bytes().filter(|digit| *digit != b' ').collect();
+        let pair =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.chunks(2).map(pair).collect()
+    };
+    let shown = |class: &str, key: &str, value: Option<&str>| {
+        let record = Record { key: Some(hex(key)), value: value.map(hex), ..record(None, "") };
+        let mut out = Vec::new();
+        Internal::by_class(class).unwrap().write(&mut out, &record).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let key = "0001 0001 67 0003 6f6e65 00000000";
+    let value = "0003 0000000000000003 00000000 0000 000001a200000000";
+    let key_text = r#"{"type":1,"data":{"group":"g","topic":"one","partition":0}}"#;
+    assert_eq!(
+        shown("OffsetsMessageFormatter", key, Some(value)),
+        format!(
+            r#"{{"key":{key_text},"value":{{"version":3,"data":{{"offset":3,"leaderEpoch":0,"metadata":"","commitTimestamp":1795296329728}}}}}}"#
+        )
+    );
+    assert_eq!(
+        shown("OffsetsMessageFormatter", key, None),
+        format!(r#"{{"key":{key_text},"value":null}}"#)
+    );
+    // Of another kind, and of none.
+    assert_eq!(shown("GroupMetadataMessageFormatter", key, Some(value)), "");
+    assert_eq!(shown("GroupMetadataMessageFormatter", "00ff", None), "");
+    assert!(Internal::by_class("DefaultMessageFormatter").is_none());
 }

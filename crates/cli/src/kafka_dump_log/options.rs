@@ -10,10 +10,7 @@ const fn decoder(name: &'static str, help: &'static str) -> Opt {
 }
 
 pub(crate) const OPTIONS: &[Opt] = &[
-    flag(
-        "cluster-metadata-decoder",
-        "Accepted; metadata of Apache Kafka's controllers is not read.",
-    ),
+    flag("cluster-metadata-decoder", "Records are those of Apache Kafka's controllers."),
     flag("deep-iteration", "Look into the batches; --print-data-log does so too."),
     value("files", "String: file1, file2, …", "REQUIRED: what to print, separated by commas."),
     flag("help", "Print this."),

@@ -13,8 +13,10 @@ use ottla_protocol::record::{
 };
 
 use super::options::{Decoder, LogOptions, Plain};
-use super::records::{GROUPS, Printed, SHARE_STATE, TRANSACTIONS};
+use super::quorum_records;
+use super::records::{self, Printed};
 use super::{Stop, base_offset};
+use crate::internal_records::{GROUPS, SHARE_STATE, TRANSACTIONS};
 
 /// Where the checksum of a batch stands, and where what it covers begins.
 const CRC: std::ops::Range<usize> = 17..21;
@@ -69,7 +71,7 @@ impl<'a> Batches<'a> {
 
 /// Prints a file; returns where offsets are missing.
 pub(super) fn dump(path: &Path, options: &LogOptions, out: &mut dyn Write) -> Result<Gaps, Stop> {
-    writeln!(out, "Log starting offset: {}", base_offset(path)?)?;
+    writeln!(out, "{}", beginning(path)?)?;
     let file = super::open(path)?;
     let size = file.metadata()?.len();
     let end = size.min(options.max_bytes);
@@ -88,6 +90,23 @@ pub(super) fn dump(path: &Path, options: &LogOptions, out: &mut dyn Write) -> Re
         writeln!(out, "Found {left} invalid bytes at the end of {name}")?;
     }
     Ok(gaps)
+}
+
+/// What the file's name says of where it begins.
+fn beginning(path: &Path) -> Result<String, Stop> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    if path.extension().is_none_or(|suffix| suffix != "checkpoint") {
+        return Ok(format!("Log starting offset: {}", base_offset(path)?));
+    }
+    if stem == "bootstrap" {
+        return Ok("KRaft bootstrap snapshot".to_owned());
+    }
+    let epoch = stem.split_once('-').and_then(|(_, epoch)| epoch.parse::<i32>().ok());
+    let epoch = epoch.ok_or_else(|| {
+        let message = format!("{} is no snapshot's name: OFFSET-EPOCH.checkpoint", path.display());
+        Stop::thrown("java.lang.IllegalArgumentException", message)
+    })?;
+    Ok(format!("Snapshot end offset: {}, epoch: {epoch}", base_offset(path)?))
 }
 
 fn time_name(header: &BatchHeader) -> &'static str {
@@ -210,28 +229,19 @@ fn print_metadata(batch: &Batch, record: &Record, out: &mut dyn Write) -> Result
                 write!(out, " endTxnMarker: {marker} coordinatorEpoch: {coordinator_epoch}")?;
             }
             _ => {
-                let key = record.key.as_deref().unwrap_or_default();
-                let kind = match key {
+                let kind = match record.key.as_deref().unwrap_or_default() {
                     [_, _, high, low, ..] => i16::from_be_bytes([*high, *low]),
                     _ => -1,
                 };
-                write!(out, " controlType: {}({kind})", control_name(kind))?;
+                let value = record.value.as_deref().unwrap_or_default();
+                match quorum_records::control(kind, value) {
+                    Some(text) => write!(out, " {text}")?,
+                    None => write!(out, " controlType: UNKNOWN({kind})")?,
+                }
             }
         }
     }
     Ok(())
-}
-
-/// Control records of Kafka's own quorum.
-fn control_name(kind: i16) -> &'static str {
-    match kind {
-        2 => "LEADER_CHANGE",
-        3 => "SNAPSHOT_HEADER",
-        4 => "SNAPSHOT_FOOTER",
-        5 => "KRAFT_VERSION",
-        6 => "KRAFT_VOTERS",
-        _ => "UNKNOWN",
-    }
 }
 
 /// Sequence numbers wrap to 0 behind the greatest.
@@ -255,10 +265,8 @@ fn contents(decoder: Decoder, record: &Record) -> Result<Printed, Stop> {
             return Ok(Printed { key, value });
         }
         Decoder::ClusterMetadata => {
-            let value = format!(
-                "Error at {}, skipping. Metadata records of Apache Kafka are not read.",
-                record.offset
-            );
+            let value = record.value.as_deref().unwrap_or_default();
+            let value = quorum_records::metadata(record.offset, value);
             return Ok(Printed { key: None, value: Some(value) });
         }
         Decoder::RemoteLogMetadata => {
@@ -282,7 +290,7 @@ fn contents(decoder: Decoder, record: &Record) -> Result<Printed, Stop> {
             ),
         ));
     };
-    Ok(kinds.print(record.offset, key, record.value.as_deref()))
+    Ok(records::print(kinds, record.offset, key, record.value.as_deref()))
 }
 
 fn plain(decoder: Plain, bytes: &[u8]) -> Result<String, Stop> {

@@ -2,8 +2,9 @@ use bytes::Bytes;
 use ottla_protocol::record::{Compression, RecordBatchBuilder};
 
 use super::options::{Decoder, Plain};
-use super::records::{GROUPS, TRANSACTIONS};
+use super::records::print;
 use super::*;
+use crate::internal_records::{GROUPS, TRANSACTIONS};
 
 const TEXT: Decoder = Decoder::Plain { key: Plain::Text, value: Plain::Text };
 const PRINT: LogOptions = LogOptions {
@@ -124,7 +125,7 @@ fn hex(text: &str) -> Vec<u8> {
 fn records_of_groups_are_json() {
     let key = hex("0001 0001 67 0001 74 00000002");
     let value = hex("0003 0000000000000007 ffffffff 0000 000001a2000a3b59");
-    let printed = GROUPS.print(5, &key, Some(&value));
+    let printed = print(GROUPS, 5, &key, Some(&value));
     assert_eq!(
         printed.key.unwrap(),
         r#"{"type":"1","data":{"group":"g","topic":"t","partition":2}}"#
@@ -137,10 +138,10 @@ fn records_of_groups_are_json() {
     let value = hex("0004 0000000000000007 00000003 02 78 000001a2000a3b59 \
          01 00 10 000102030405060708090a0b0c0d0e0f");
     assert_eq!(
-        GROUPS.print(5, &key, Some(&value)).value.unwrap(),
+        print(GROUPS, 5, &key, Some(&value)).value.unwrap(),
         r#"{"version":"4","data":{"offset":7,"leaderEpoch":3,"metadata":"x","commitTimestamp":1795297000281,"topicId":"AAECAwQFBgcICQoLDA0ODw"}}"#
     );
-    assert_eq!(GROUPS.print(5, &key, None).value.unwrap(), "<DELETE>");
+    assert_eq!(print(GROUPS, 5, &key, None).value.unwrap(), "<DELETE>");
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn records_of_transactions_are_json() {
     let value = hex("0001 00000000000007d0 0000 0000ea60 01 02 03 7478 02 00000001 00 \
          000001a2000a3b59 000001a2000a3b59 01 02 02 0002");
     assert_eq!(
-        TRANSACTIONS.print(0, &key, Some(&value)).value.unwrap(),
+        print(TRANSACTIONS, 0, &key, Some(&value)).value.unwrap(),
         r#"{"version":"1","data":{"producerId":2000,"producerEpoch":0,"transactionTimeoutMs":60000,"transactionStatus":1,"transactionPartitions":[{"topic":"tx","partitionIds":[1]}],"transactionLastUpdateTimestampMs":1795297000281,"transactionStartTimestampMs":1795297000281,"clientTransactionVersion":2}}"#
     );
 }
@@ -157,13 +158,53 @@ fn records_of_transactions_are_json() {
 /// As recorded from Apache Kafka 4.3.1.
 #[test]
 fn other_records_are_named_as_by_kafka() {
-    let printed = GROUPS.print(0, b"k1", Some(b"v1"));
+    let printed = print(GROUPS, 0, b"k1", Some(b"v1"));
     assert_eq!(printed.value, None);
     assert_eq!(printed.key.unwrap(), "Unknown record type 27441 at offset 0, skipping.");
-    let printed = GROUPS.print(1, &hex("0000 0007 706572662d7478"), Some(&[]));
+    let printed = print(GROUPS, 1, &hex("0000 0007 706572662d7478"), Some(&[]));
     assert_eq!(
         printed.key.unwrap(),
         "Error at offset 1, skipping. Could not read record with version 0 from key's buffer due to: \
          null."
     );
+}
+
+/// Files that Apache Kafka 4.3.1 has written, with what its own tool prints of them. (Of some the batches
+/// in the middle were taken out.)
+#[test]
+fn what_kafka_has_written_is_printed_as_by_its_own_tool() {
+    for (expected, files, options) in [
+        (
+            include_str!("../../testdata/kafka/events.txt"),
+            "events-0/00000000000000000000.log,events-0/00000000000000000000.txnindex,\
+             events-0/00000000000000000077.snapshot",
+            "--print-data-log",
+        ),
+        (
+            include_str!("../../testdata/kafka/offsets.txt"),
+            "__consumer_offsets-0/00000000000000000000.log",
+            "--offsets-decoder",
+        ),
+        (
+            include_str!("../../testdata/kafka/transactions.txt"),
+            "__transaction_state-0/00000000000000000000.log",
+            "--transaction-log-decoder",
+        ),
+        (
+            include_str!("../../testdata/kafka/metadata.txt"),
+            "__cluster_metadata-0/00000000000000000000.log,bootstrap.checkpoint",
+            "--cluster-metadata-decoder",
+        ),
+    ] {
+        let files: Vec<String> =
+            files.split(',').map(|file| format!("testdata/kafka/{}", file.trim())).collect();
+        let args = ["--files", &files.join(","), options].map(OsString::from);
+        let mut out = Vec::new();
+        dump_all(&jopt::parse(OPTIONS, &args).unwrap(), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        for (number, (got, expected)) in (1..).zip(out.lines().zip(expected.lines())) {
+            assert_eq!(got, expected, "{options}, line {number}");
+        }
+        assert_eq!(out, expected);
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ottla_protocol::ids::{TopicName, TopicPartition};
+use ottla_protocol::record::BATCH_HEADER_LEN;
 use tokio::sync::oneshot;
 
 use super::sender::{Append, Command};
@@ -14,19 +15,29 @@ use crate::metadata::TopicInfo;
 use crate::partitioner::{Sticky, partition_for_key};
 
 /// What a record takes besides key, value and headers, at most.
-const RECORD_OVERHEAD: usize = 32;
+const RECORD_OVERHEAD: usize = 21;
 
 /// Partition choice for records without a key, by topic.
 pub(super) type StickyByTopic = Arc<Mutex<HashMap<TopicName, Sticky>>>;
 
-/// An upper bound of a record's bytes in a batch.
+/// An upper bound of a record's bytes in a batch, as Kafka's producer reckons it.
 pub(super) fn record_size(record: &ProducerRecord) -> usize {
-    let bytes = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+    let some = |length: usize| varint_size(length) + length;
+    // Null is the length -1, of one byte.
+    let bytes = |length: Option<usize>| length.map_or(1, some);
     let header = |header: &ottla_protocol::record::Header| {
-        header.key.len() + header.value.as_ref().map_or(0, bytes::Bytes::len) + 10
+        some(header.key.len()) + bytes(header.value.as_ref().map(bytes::Bytes::len))
     };
     let headers: usize = record.headers.iter().map(header).sum();
-    RECORD_OVERHEAD + bytes(&record.key) + bytes(&record.value) + headers
+    let body =
+        bytes(record.key.as_ref().map(Vec::len)) + bytes(record.value.as_ref().map(Vec::len));
+    RECORD_OVERHEAD + body + varint_size(record.headers.len()) + headers
+}
+
+/// Bytes of a length as a zigzag varint.
+fn varint_size(length: usize) -> usize {
+    let bits = usize::BITS - (length << 1).leading_zeros();
+    (bits.max(1)).div_ceil(7) as usize
 }
 
 /// Finds the record's partition, waits for room and hands the record to the sender.
@@ -37,8 +48,9 @@ pub(super) async fn hand_over(
 ) -> Result<Delivery, ProduceError> {
     let options = &producer.options;
     let size = record_size(&record);
-    if size > options.max_request_bytes {
-        return Err(ProduceError::TooLarge { size, limit: options.max_request_bytes });
+    let alone = BATCH_HEADER_LEN + size;
+    if alone > options.max_request_bytes {
+        return Err(ProduceError::TooLarge { size: alone, limit: options.max_request_bytes });
     }
     let limit = Duration::from_millis(options.max_block_ms);
     let blocked = async {

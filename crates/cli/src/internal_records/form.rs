@@ -1,7 +1,8 @@
 //! The internal topics' records as JSON, by a description of their bytes. Pure.
 //!
 //! A form is fields separated by blanks, `name:type`, a tagged field `name:type#tag`. Types: `i8 i16 i32
-//! i64 u16`, `s` text, `u` uuid, `b` bytes, `[type]` list, `{fields}` structure, `?{fields}` structure or
+//! i64 u16 f64 bool`, `s` text, `u` uuid, `b` bytes, `[type]` list, `{fields}` structure, `?{fields}` structure
+//! or
 //! null. In a flexible form lengths are compact and every structure ends in tagged fields, of which only
 //! those are printed that are there.
 
@@ -16,6 +17,8 @@ use bytes::Buf;
 enum Kind {
     Int(usize),
     UnsignedShort,
+    Double,
+    Bool,
     Text,
     Uuid,
     Bytes,
@@ -32,12 +35,12 @@ struct Field {
 
 /// The bytes are not of the form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 type Result<T> = std::result::Result<T, Malformed>;
 
 /// Bytes as JSON.
-pub(super) fn json(form: &str, flexible: bool, bytes: &mut &[u8]) -> Result<String> {
+pub(crate) fn json(form: &str, flexible: bool, bytes: &mut &[u8]) -> Result<String> {
     let mut text = form;
     let fields = parse_fields(&mut text);
     structure(&fields, flexible, bytes)
@@ -85,6 +88,8 @@ fn parse_kind(text: &mut &str) -> Kind {
         "i16" => Kind::Int(2),
         "i32" => Kind::Int(4),
         "u16" => Kind::UnsignedShort,
+        "f64" => Kind::Double,
+        "bool" => Kind::Bool,
         "s" => Kind::Text,
         "u" => Kind::Uuid,
         "b" => Kind::Bytes,
@@ -107,7 +112,7 @@ fn structure(fields: &[Field], flexible: bool, bytes: &mut &[u8]) -> Result<Stri
             if let Some((field, slot)) =
                 known.and_then(|place| Some((fields.get(place)?, values.get_mut(place)?)))
             {
-                *slot = Some(value(&field.kind, flexible, &mut content)?);
+                *slot = Some(tagged(&field.kind, flexible, &mut content)?);
             }
         }
     }
@@ -122,6 +127,17 @@ fn structure(fields: &[Field], flexible: bool, bytes: &mut &[u8]) -> Result<Stri
     Ok(text)
 }
 
+/// In a tagged field a structure that is null begins with 0, another one with 1.
+fn tagged(kind: &Kind, flexible: bool, bytes: &mut &[u8]) -> Result<String> {
+    match kind {
+        Kind::Struct { fields, nullable: true } => match unsigned_varint(bytes)? {
+            0 => Ok("null".to_owned()),
+            _ => structure(fields, flexible, bytes),
+        },
+        kind => value(kind, flexible, bytes),
+    }
+}
+
 fn value(kind: &Kind, flexible: bool, bytes: &mut &[u8]) -> Result<String> {
     match kind {
         Kind::Int(size) => {
@@ -134,6 +150,8 @@ fn value(kind: &Kind, flexible: bool, bytes: &mut &[u8]) -> Result<String> {
             number.map(|number| number.to_string()).map_err(|_| Malformed)
         }
         Kind::UnsignedShort => bytes.try_get_u16().map(|n| n.to_string()).map_err(|_| Malformed),
+        Kind::Double => bytes.try_get_f64().map(double).map_err(|_| Malformed),
+        Kind::Bool => bytes.try_get_u8().map(|n| (n != 0).to_string()).map_err(|_| Malformed),
         Kind::Uuid => Ok(format!("\"{}\"", URL_SAFE_NO_PAD.encode(take(bytes, 16)?))),
         Kind::Text => match short_length(flexible, bytes)? {
             None => Ok("null".to_owned()),
@@ -161,6 +179,18 @@ fn value(kind: &Kind, flexible: bool, bytes: &mut &[u8]) -> Result<String> {
             }
             structure(fields, flexible, bytes)
         }
+    }
+}
+
+/// As Java writes it.
+fn double(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
     }
 }
 
@@ -197,7 +227,7 @@ fn compact_length(bytes: &mut &[u8]) -> Result<Option<usize>> {
     Ok((unsigned_varint(bytes)? as usize).checked_sub(1))
 }
 
-fn unsigned_varint(bytes: &mut &[u8]) -> Result<u32> {
+pub(crate) fn unsigned_varint(bytes: &mut &[u8]) -> Result<u32> {
     let mut value = 0_u32;
     for shift in (0..35).step_by(7) {
         let byte = bytes.try_get_u8().map_err(|_| Malformed)?;
