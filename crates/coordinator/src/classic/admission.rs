@@ -63,10 +63,15 @@ impl Groups {
     fn replace_empty_consumer_group(&mut self, name: &GroupName) {
         let Some(group) = self.cx.planned.consumer(name) else { return };
         let mut records = group.tombstones(name);
+        records.push(self.empty_classic_group(name));
+        self.cx.append(records, Vec::new());
+    }
+
+    /// The record of a classic group that nobody has been in.
+    pub(crate) fn empty_classic_group(&self, name: &GroupName) -> Record {
         let empty = Live::empty(name, None, self.cx.now_ms);
         let value = Some(empty.value(|_| bytes::Bytes::new()));
-        records.push(Record::ClassicGroup { group: Arc::clone(name), value });
-        self.cx.append(records, Vec::new());
+        Record::ClassicGroup { group: Arc::clone(name), value }
     }
 }
 

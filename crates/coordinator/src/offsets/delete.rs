@@ -1,5 +1,6 @@
 //! OffsetDelete.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_protocol::ErrorCode;
@@ -29,7 +30,7 @@ impl Groups {
             return self.cx.refuse(token, GroupError::NonEmptyGroup);
         }
         let group: GroupName = Arc::from(name);
-        let planned = self.cx.offsets.planned_of(name);
+        let mut left: BTreeSet<_> = self.cx.offsets.planned_of(name).into_keys().collect();
         let mut records = Vec::new();
         let mut response = OffsetDeleteResponse::default();
         for topic in &request.topics {
@@ -43,7 +44,7 @@ impl Groups {
                     ErrorCode::GroupSubscribedToTopic
                 } else {
                     let key = (Arc::from(&**topic.name), index);
-                    if planned.contains_key(&key) {
+                    if left.remove(&key) {
                         records.push(tombstone(&group, &key.0, index));
                     }
                     ErrorCode::None
@@ -55,6 +56,13 @@ impl Groups {
                 );
             }
             response.topics.push(answer);
+        }
+        if left.is_empty()
+            && self.classic_live(name).is_none()
+            && self.cx.planned.group(name).is_none()
+        {
+            // A group that had nothing but offsets is there until it is deleted, or its time is over.
+            records.push(self.empty_classic_group(&group));
         }
         let response = Response::OffsetDelete(response);
         if records.is_empty() {
