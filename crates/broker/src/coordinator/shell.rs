@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::timers::Timers;
 
 /// Where nobody says how long a write may take.
-const COMMIT_TIMEOUT_MS: u16 = 5_000;
+const COMMIT_TIMEOUT_MS: u32 = 5_000;
 
 /// What all shards of a broker share.
 pub(super) struct Shell {
@@ -33,15 +33,16 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn new(config: &NodeConfig, runtime: Handle, waiting_bytes: usize) -> Self {
         let layers = Layers { file: Some(&config.static_values), ..Layers::default() };
-        let number = |name| layers.text(name).and_then(|text| text.trim().parse::<u16>().ok());
-        let compression = number("offsets.topic.compression.codec").unwrap_or(0);
+        let number = |name| layers.text(name).and_then(|text| text.trim().parse::<u32>().ok());
+        let codec = number("offsets.topic.compression.codec");
+        let compression = codec.and_then(|codec| Compression::from_id(i16::try_from(codec).ok()?));
         let commit_timeout_ms = number("offsets.commit.timeout.ms").unwrap_or(COMMIT_TIMEOUT_MS);
         Self {
             runtime,
             clock: Clock::new(),
             timers: Timers::default(),
             budget: Budget::new(waiting_bytes),
-            compression: Compression::from_id(compression.cast_signed()).unwrap_or_default(),
+            compression: compression.unwrap_or_default(),
             commit_timeout: Duration::from_millis(commit_timeout_ms.into()),
             reload: Notify::new(),
         }

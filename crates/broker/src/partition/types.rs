@@ -97,7 +97,7 @@ pub enum AppendError {
     #[error("invalid record: {0}")]
     InvalidRecord(String),
     /// The topic is compacted, and a record has no key.
-    #[error("Compacted topic cannot accept message without key in topic partition {0}.")]
+    #[error("Compacted topic cannot accept message without key in topic partition {0}")]
     WithoutKey(TopicPartition),
     /// Its magic is 0 or 1.
     #[error("message format {0} is not supported: use magic 2")]

@@ -103,7 +103,7 @@ async fn a_compacted_topic_takes_no_record_without_a_key() {
     assert!(matches!(error, AppendError::WithoutKey(_)), "{error}");
     assert_eq!(
         error.to_string(),
-        "Compacted topic cannot accept message without key in topic partition orders-0."
+        "Compacted topic cannot accept message without key in topic partition orders-0"
     );
     write(&brokers[0], &[("k", Some("v"))]).await;
 }
