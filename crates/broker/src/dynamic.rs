@@ -7,12 +7,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ottla_config::{DynamicNodeConfig, Layers};
+use ottla_metadata::quota::QuotaName;
 use ottla_metadata::{ConfigResource, Image};
 use ottla_protocol::ids::BrokerId;
 use tokio_util::sync::CancellationToken;
 
 use crate::metadata::Metadata;
 use crate::net::connection_counts::{ConnectionCounts, ConnectionLimits};
+use crate::quota::Quotas;
 
 /// The settings before anything is known of the cluster: those of the node's file.
 pub(crate) fn at_start(file: &BTreeMap<String, String>) -> DynamicNodeConfig {
@@ -25,7 +27,7 @@ pub(crate) async fn connection_limits(config: &DynamicNodeConfig) -> ConnectionL
     let rate = |rate: i32| u32::try_from(rate).unwrap_or(u32::MAX);
     let mut overrides = HashMap::new();
     for (host, count) in &config.max_connections_per_ip_overrides {
-        for ip in addresses(host).await {
+        for ip in addresses(host, "max.connections.per.ip.overrides").await {
             overrides.insert(ip, limit(*count));
         }
     }
@@ -47,17 +49,30 @@ pub(crate) async fn connection_limits(config: &DynamicNodeConfig) -> ConnectionL
     }
 }
 
-async fn addresses(host: &str) -> Vec<IpAddr> {
+async fn addresses(host: &str, named_by: &str) -> Vec<IpAddr> {
     if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
         return vec![ip.to_canonical()];
     }
     match tokio::net::lookup_host((host, 0)).await {
         Ok(found) => found.map(|address| address.ip().to_canonical()).collect(),
         Err(error) => {
-            tracing::warn!(host, %error, "max.connections.per.ip.overrides: the host has no address");
+            tracing::warn!(host, %error, "{named_by}: the host has no address");
             Vec::new()
         }
     }
+}
+
+/// The addresses with quotas of their own, by the names that the quotas have.
+async fn quota_hosts(image: &Image) -> HashMap<IpAddr, Arc<str>> {
+    let mut hosts = HashMap::new();
+    for entity in image.client_quotas().keys() {
+        if let Some(QuotaName::Named(host)) = &entity.ip {
+            for ip in addresses(host, "connection_creation_rate").await {
+                hosts.insert(ip, Arc::clone(host));
+            }
+        }
+    }
+    hosts
 }
 
 /// Who is told.
@@ -66,6 +81,7 @@ pub(crate) struct Followers {
     pub(crate) file: BTreeMap<String, String>,
     pub(crate) metadata: Arc<Metadata>,
     pub(crate) counts: ConnectionCounts,
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 impl Followers {
@@ -73,12 +89,18 @@ impl Followers {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut applied = self.metadata.subscribe();
         let mut known = at_start(&self.file);
+        let mut quotas = Image::default().client_quotas().clone();
         loop {
             tokio::select! {
                 changed = applied.changed() => if changed.is_err() { return },
                 () = stop.cancelled() => return,
             }
-            let config = self.config(&self.metadata.snapshot());
+            let image = self.metadata.snapshot();
+            if !quotas.ptr_eq(image.client_quotas()) {
+                quotas.clone_from(image.client_quotas());
+                self.quotas.follow(&image, quota_hosts(&image).await);
+            }
+            let config = self.config(&image);
             if config != known {
                 self.counts.set_limits(connection_limits(&config).await);
                 known = config;

@@ -8,6 +8,7 @@
 //! - `metadata`: the image that the feed adds up to;
 //! - `dynamic`: settings that change while it runs; `loggers`: the levels of log lines;
 //! - `coordinator`: the groups that this broker coordinates;
+//! - `quota`: what clients may use a second;
 //! - [`partition`]: the replicas that live here.
 
 mod api;
@@ -19,6 +20,7 @@ mod loggers;
 mod metadata;
 mod net;
 pub mod partition;
+mod quota;
 mod server;
 
 pub use api::QuorumView;

@@ -28,6 +28,7 @@ use crate::net::connection::Limits;
 use crate::net::connection_counts::ConnectionCounts;
 use crate::net::listener::{self, BindError};
 use crate::partition::{self, Partitions, PartitionsOptions};
+use crate::quota::Quotas;
 
 /// gRPC connections that may wait for the server to take them.
 const GRPC_BACKLOG: usize = 64;
@@ -162,6 +163,7 @@ impl Broker {
         let broker = Arc::new(api::Broker {
             id: config.node_id,
             config: Arc::clone(&config),
+            quotas: Arc::new(Quotas::new(Arc::clone(&metadata), &config)),
             metadata,
             link: link.clone(),
             partitions: partitions.clone(),
@@ -279,6 +281,7 @@ impl Serving {
             file: config.static_values.clone(),
             metadata: Arc::clone(&broker.metadata),
             counts,
+            quotas: Arc::clone(&broker.quotas),
         };
         tasks.spawn_on(followers.run(stop.clone()), data);
         tasks.close();

@@ -535,6 +535,10 @@ async fn every_announced_version_is_answered() {
         ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
         AlterReplicaLogDirs => AlterReplicaLogDirsRequest,
         UpdateFeatures => UpdateFeaturesRequest,
+        DescribeClientQuotas => DescribeClientQuotasRequest,
+        AlterClientQuotas => AlterClientQuotasRequest,
+        DescribeUserScramCredentials => DescribeUserScramCredentialsRequest,
+        AlterUserScramCredentials => AlterUserScramCredentialsRequest,
         ListConfigResources => ListConfigResourcesRequest,
     );
 }

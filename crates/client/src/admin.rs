@@ -11,6 +11,7 @@ mod groups;
 mod offsets;
 mod quotas;
 mod reassignments;
+mod scram;
 mod topics;
 
 use std::time::Duration;
@@ -26,8 +27,9 @@ pub use features::{Feature, Features, UpgradeType};
 pub use groups::{GroupDescription, GroupListing, GroupMember, GroupState, GroupType};
 pub(crate) use offsets::list_offsets_at;
 pub use offsets::{DeletedRecords, ListedOffset, OffsetSpec};
-pub use quotas::{QuotaEntity, QuotaMatch, ScramUser};
-pub use reassignments::{LogDir, LogDirReplica, Reassignment, ReplicaEnd};
+pub use quotas::{QuotaEntity, QuotaMatch};
+pub use reassignments::{LogDir, LogDirReplica, Reassignment, ReplicaEnd, Volume};
+pub use scram::{ScramPassword, ScramUser};
 pub use topics::{NewPartitions, NewTopic, PartitionDescription, TopicDescription, TopicListing};
 
 use crate::client::Client;

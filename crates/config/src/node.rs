@@ -123,6 +123,14 @@ pub struct NodeConfig {
     pub connections_max_idle_ms: i64,
     /// `fetch.max.bytes`: the most a Fetch response holds.
     pub fetch_max_bytes: i32,
+    /// `quota.window.num`.
+    pub quota_window_num: i32,
+    /// `quota.window.size.seconds`.
+    pub quota_window_size_seconds: i32,
+    /// `controller.quota.window.num`.
+    pub controller_quota_window_num: i32,
+    /// `controller.quota.window.size.seconds`.
+    pub controller_quota_window_size_seconds: i32,
     /// `max.incremental.fetch.session.cache.slots`.
     pub max_incremental_fetch_session_cache_slots: i32,
     /// `max.request.partition.size.limit`: partitions in one DescribeTopicPartitions response.

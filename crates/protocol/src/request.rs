@@ -15,6 +15,8 @@ pub trait Wire: Message + HeaderVersion {
     fn write(&self, version: i16, frame: &mut BytesMut) -> Result<(), String>;
     /// Reads one of this version. May panic on absurd lengths.
     fn read(version: i16, body: &mut Bytes) -> Result<Self, String>;
+    /// Tells the client that it is muted for so long at least (KIP-219), if the message can.
+    fn throttle(&mut self, throttle_time_ms: i32);
 }
 
 /// A request, and what answers it.
@@ -26,7 +28,7 @@ pub trait Request: Wire {
 }
 
 macro_rules! wire {
-    ($message:ident) => {
+    ($message:ident, |$self:ident, $throttle_time_ms:ident| $throttle:expr) => {
         impl Wire for messages::$message {
             fn size(&self, version: i16) -> Result<usize, String> {
                 self.compute_size(version).map_err(|error| error.to_string())
@@ -37,14 +39,26 @@ macro_rules! wire {
             fn read(version: i16, body: &mut Bytes) -> Result<Self, String> {
                 Self::decode(body, version).map_err(|error| error.to_string())
             }
+            fn throttle(&mut $self, $throttle_time_ms: i32) {
+                $throttle
+            }
         }
     };
 }
 
+macro_rules! response {
+    ($response:ident) => {
+        wire!($response, |self, ms| self.throttle_time_ms = self.throttle_time_ms.max(ms));
+    };
+    ($response:ident without_throttle_time) => {
+        wire!($response, |self, _ms| {});
+    };
+}
+
 macro_rules! requests {
-    ($($request:ident => $response:ident,)*) => {$(
-        wire!($request);
-        wire!($response);
+    ($($request:ident => $response:ident $($without:ident)?,)*) => {$(
+        wire!($request, |self, _ms| {});
+        response!($response $($without)?);
         impl Request for messages::$request {
             const KEY: i16 = <Self as protocol::Request>::KEY;
             type Response = <Self as protocol::Request>::Response;
@@ -74,7 +88,7 @@ requests! {
     DescribeGroupsRequest => DescribeGroupsResponse,
     DescribeLogDirsRequest => DescribeLogDirsResponse,
     DescribeProducersRequest => DescribeProducersResponse,
-    DescribeQuorumRequest => DescribeQuorumResponse,
+    DescribeQuorumRequest => DescribeQuorumResponse without_throttle_time,
     DescribeTopicPartitionsRequest => DescribeTopicPartitionsResponse,
     DescribeUserScramCredentialsRequest => DescribeUserScramCredentialsResponse,
     ElectLeadersRequest => ElectLeadersResponse,

@@ -13,9 +13,10 @@ use ottla_protocol::ids::BrokerId;
 
 use super::dispatch::{Admitted, Call};
 use super::{
-    alter_configs, alter_partition_reassignments, api_versions, describe_cluster, describe_configs,
-    describe_quorum, elect_leaders, list_partition_reassignments, unregister_broker,
-    update_features,
+    alter_client_quotas, alter_configs, alter_partition_reassignments,
+    alter_user_scram_credentials, api_versions, describe_client_quotas, describe_cluster,
+    describe_configs, describe_quorum, describe_user_scram_credentials, elect_leaders,
+    list_partition_reassignments, unregister_broker, update_features,
 };
 use crate::controller_link::Controllers;
 use crate::loggers::LogLevels;
@@ -79,6 +80,18 @@ pub(super) fn begin(context: AdminContext, key: ApiKey, call: Call) -> Result<Re
         }
         ApiKey::ListPartitionReassignments => {
             call.now(|request| list_partition_reassignments::handle(&context, request))
+        }
+        ApiKey::DescribeClientQuotas => {
+            call.now(|request| describe_client_quotas::handle(&context, &request))
+        }
+        ApiKey::AlterClientQuotas => {
+            call.later(|request| alter_client_quotas::handle(context, request))
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            call.now(|request| describe_user_scram_credentials::handle(&context, &request))
+        }
+        ApiKey::AlterUserScramCredentials => {
+            call.later(|request| alter_user_scram_credentials::handle(context, request))
         }
         ApiKey::DescribeQuorum => call.later(|request| describe_quorum::handle(context, request)),
         ApiKey::UpdateFeatures => call.later(|request| update_features::handle(context, request)),

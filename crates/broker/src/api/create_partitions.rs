@@ -11,7 +11,11 @@ use ottla_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse
 use ottla_protocol::{ErrorCode, StrBytes};
 
 use super::error::Coded;
+use super::payer::Charge;
 use super::{Context, admin_deadline, text};
+
+/// From this version on the client understands that it has used up its quota (KIP-599).
+const STRICT_SINCE: i16 = 3;
 
 pub(super) async fn handle(
     context: Context,
@@ -22,7 +26,21 @@ pub(super) async fn handle(
         *seen.entry(topic.name.0.clone()).or_default() += 1;
     }
     let once = request.topics.iter().filter(|topic| seen.get(&topic.name.0) == Some(&1));
-    let once: Vec<_> = once.collect();
+    let mut charge = Charge::new(&context, STRICT_SINCE);
+    let image = context.broker.metadata.snapshot();
+    // How many partitions are to come; what is wrong is refused elsewhere.
+    let more = |topic: &CreatePartitionsTopic| {
+        let has = image.topic_by_name(&topic.name).map_or(0, |topic| topic.partitions.len());
+        usize::try_from(topic.count).unwrap_or(0).saturating_sub(has)
+    };
+    let (mut admitted, mut throttled) = (Vec::new(), Vec::new());
+    for topic in once {
+        match charge.take(more(topic)) {
+            Ok(()) => admitted.push(topic),
+            Err(refusal) => throttled.push(answer(topic.name.0.clone(), Err(refusal))),
+        }
+    }
+    let once = admitted;
     let proposal = Proposal::CreatePartitions(CreatePartitions {
         topics: once.iter().map(|topic| grow_topic(topic)).collect(),
         validate_only: request.validate_only,
@@ -38,15 +56,21 @@ pub(super) async fn handle(
         }
     };
     let answered = once.iter().zip(outcomes);
-    let mut results: Vec<_> =
-        answered.map(|(topic, outcome)| answer(topic.name.0.clone(), outcome)).collect();
+    let answered = answered.map(|(topic, outcome)| {
+        if outcome.is_err() {
+            charge.give_back(more(topic));
+        }
+        answer(topic.name.0.clone(), outcome)
+    });
+    let mut results: Vec<_> = answered.collect();
+    results.extend(throttled);
     for (name, count) in seen {
         if count > 1 {
             let message = "Duplicate topic name.";
             results.push(answer(name, Err(Refusal::new(ErrorCode::InvalidRequest, message))));
         }
     }
-    CreatePartitionsResponse::default().with_results(results)
+    CreatePartitionsResponse::default().with_throttle_time_ms(charge.settle()).with_results(results)
 }
 
 fn grow_topic(topic: &CreatePartitionsTopic) -> GrowTopic {

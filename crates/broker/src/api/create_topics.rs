@@ -15,10 +15,13 @@ use ottla_protocol::messages::create_topics_response::{
 use ottla_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
 use super::error::Coded;
+use super::payer::Charge;
 use super::{Context, admin_deadline, text};
 
 /// From this version on the answer holds the topic's size and settings (KIP-525).
 const WITH_DETAILS: i16 = 5;
+/// From this version on the client understands that it has used up its quota (KIP-599).
+const STRICT_SINCE: i16 = 6;
 
 pub(super) async fn handle(context: Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut seen: BTreeMap<Arc<str>, usize> = BTreeMap::new();
@@ -26,7 +29,15 @@ pub(super) async fn handle(context: Context, request: CreateTopicsRequest) -> Cr
         *seen.entry(Arc::from(topic.name.as_str())).or_default() += 1;
     }
     let twice = |topic: &CreatableTopic| seen.get(topic.name.as_str()).is_some_and(|n| *n > 1);
-    let once: Vec<_> = request.topics.iter().filter(|topic| !twice(topic)).collect();
+    let mut charge = Charge::new(&context, STRICT_SINCE);
+    let mut throttled = Vec::new();
+    let mut once = Vec::new();
+    for topic in request.topics.iter().filter(|topic| !twice(topic)) {
+        match charge.take(partitions(&context, topic)) {
+            Ok(()) => once.push(topic),
+            Err(refusal) => throttled.push(refused(&topic.name, &refusal)),
+        }
+    }
     let proposal = Proposal::CreateTopics(CreateTopics {
         topics: once.iter().map(|topic| new_topic(topic)).collect(),
         validate_only: request.validate_only,
@@ -41,14 +52,27 @@ pub(super) async fn handle(context: Context, request: CreateTopicsRequest) -> Cr
             Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); once.len()],
         }
     };
-    let created = once.iter().zip(results).map(|(topic, result)| answer(&context, topic, result));
+    let created = once.iter().zip(results).map(|(topic, result)| {
+        if result.is_err() {
+            charge.give_back(partitions(&context, topic));
+        }
+        answer(&context, topic, result)
+    });
     let mut topics: Vec<_> = created.collect();
+    topics.extend(throttled);
     let doubled = seen.iter().filter(|(_, count)| **count > 1);
     topics.extend(doubled.map(|(name, _)| {
         let message = "Duplicate topic name.";
         refused(name, &Refusal::new(ErrorCode::InvalidRequest, message))
     }));
-    CreateTopicsResponse::default().with_topics(topics)
+    CreateTopicsResponse::default().with_throttle_time_ms(charge.settle()).with_topics(topics)
+}
+
+/// How many partitions a topic shall have.
+fn partitions(context: &Context, topic: &CreatableTopic) -> usize {
+    let number = usize::try_from(topic.num_partitions).unwrap_or(0).max(topic.assignments.len());
+    let default = usize::try_from(context.broker.config.num_partitions).unwrap_or(1);
+    if number == 0 { default } else { number }
 }
 
 fn new_topic(topic: &CreatableTopic) -> NewTopic {

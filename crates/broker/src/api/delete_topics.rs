@@ -10,12 +10,15 @@ use ottla_protocol::messages::delete_topics_response::DeletableTopicResult;
 use ottla_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 
 use super::error::{Coded, deletion_disabled_code};
+use super::payer::Charge;
 use super::{Context, admin_deadline, lookup, text};
 
 /// From this version on topics are named one by one, by name or by id.
 const BY_ID: i16 = 6;
 /// From this version on an error comes with a sentence.
 const WITH_MESSAGES: i16 = 5;
+/// From this version on the client understands that it has used up its quota (KIP-599).
+const STRICT_SINCE: i16 = 5;
 
 pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let wanted = if context.version >= BY_ID {
@@ -26,6 +29,7 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
     };
     let mut answers: Vec<DeletableTopicResult> = Vec::with_capacity(wanted.len());
     let mut ids = Vec::new();
+    let mut charge = Charge::new(&context, STRICT_SINCE);
     {
         let image = context.broker.metadata.image();
         let mut seen = HashSet::new();
@@ -35,15 +39,17 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
                     let message = "Duplicate topic name.";
                     return Err(Refusal::new(ErrorCode::InvalidRequest, message));
                 }
-                Ok((id, name))
+                let partitions = image.topic(id).map_or(0, |topic| topic.partitions.len());
+                charge.take(partitions)?;
+                Ok((id, name, partitions))
             });
             let mut answer =
                 DeletableTopicResult::default().with_name(topic.name).with_topic_id(topic.topic_id);
             match found {
-                Ok((id, name)) => {
+                Ok((id, name, partitions)) => {
                     answer.name = Some(text(&name).into());
                     answer.topic_id = id.0;
-                    ids.push((answers.len(), id));
+                    ids.push((answers.len(), id, partitions));
                 }
                 Err(refusal) => refuse(&context, &mut answer, &refusal),
             }
@@ -51,7 +57,7 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
         }
     }
     if !ids.is_empty() {
-        let proposal = Proposal::DeleteTopics(ids.iter().map(|(_, id)| *id).collect());
+        let proposal = Proposal::DeleteTopics(ids.iter().map(|(_, id, _)| *id).collect());
         let deadline = admin_deadline(request.timeout_ms);
         let outcomes =
             match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
@@ -59,13 +65,14 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
                 Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); ids.len()],
                 Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); ids.len()],
             };
-        for ((at, _), outcome) in ids.into_iter().zip(outcomes) {
+        for ((at, _, partitions), outcome) in ids.into_iter().zip(outcomes) {
             if let Err(refusal) = outcome {
+                charge.give_back(partitions);
                 refuse(&context, &mut answers[at], &refusal);
             }
         }
     }
-    DeleteTopicsResponse::default().with_responses(answers)
+    DeleteTopicsResponse::default().with_throttle_time_ms(charge.settle()).with_responses(answers)
 }
 
 fn refuse(context: &Context, answer: &mut DeletableTopicResult, refusal: &Refusal) {

@@ -2,13 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_protocol::api::{self, ApiKey};
 use ottla_protocol::frame::{self, FrameError, RequestHeader};
 use ottla_protocol::{Request, Wire};
+use tokio::time::Instant;
 
 use super::administration::{self, Role};
+use super::payer::{Payer, timed};
 use super::{
     AdminContext, Broker, Context, alter_replica_log_dirs, api_versions, consumer_group_describe,
     consumer_group_heartbeat, create_partitions, create_topics, delete_groups, delete_records,
@@ -19,6 +22,7 @@ use super::{
 };
 use crate::net::connection::{Handler, Refused, Reply};
 use crate::net::listener::Accept;
+use crate::quota::{ANONYMOUS, Client, Mute};
 
 /// Makes the handlers of one listener's connections.
 pub(crate) struct KafkaListener {
@@ -36,8 +40,14 @@ impl Accept for KafkaListener {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
             peer: peer.ip(),
+            user: Arc::from(ANONYMOUS),
+            mute: Mute::new(),
             polls: fetch::Polls::default(),
         }
+    }
+
+    fn admit(&self, ip: IpAddr) -> Result<(), Duration> {
+        self.broker.quotas.connected(ip)
     }
 }
 
@@ -46,6 +56,9 @@ pub(crate) struct KafkaConnection {
     broker: Arc<Broker>,
     listener: Arc<str>,
     peer: IpAddr,
+    /// Who has logged in.
+    user: Arc<str>,
+    mute: Mute,
     polls: fetch::Polls,
 }
 
@@ -62,10 +75,16 @@ impl Handler for KafkaConnection {
 
     fn handle(&mut self, frame: Bytes) -> Result<Reply, Refused> {
         let request_bytes = frame.len();
-        let (key, call) = match Call::admit(frame, &self.broker.node.role)? {
+        let (key, mut call) = match Call::admit(frame, &self.broker.node.role)? {
             Admitted::Call(key, call) => (key, call),
             Admitted::Answered(reply) => return Ok(reply),
         };
+        let payer = self.broker.quotas.any().then(|| Payer {
+            quotas: Arc::clone(&self.broker.quotas),
+            client: Client { user: Arc::clone(&self.user), id: call.header.client_id.clone() },
+            mute: self.mute.clone(),
+        });
+        call.payer.clone_from(&payer);
         let context = Context {
             broker: Arc::clone(&self.broker),
             listener: Arc::clone(&self.listener),
@@ -73,6 +92,7 @@ impl Handler for KafkaConnection {
             client_id: call.header.client_id.clone(),
             version: call.header.api_version,
             request_bytes,
+            payer,
         };
         match key {
             ApiKey::Produce => {
@@ -143,6 +163,10 @@ impl Handler for KafkaConnection {
             }
         }
     }
+
+    fn muted_until(&self) -> Option<Instant> {
+        self.mute.until()
+    }
 }
 
 /// A frame that has arrived.
@@ -156,6 +180,7 @@ pub(super) enum Admitted {
 pub(super) struct Call {
     header: RequestHeader,
     frame: Bytes,
+    payer: Option<Payer>,
 }
 
 impl Call {
@@ -166,7 +191,7 @@ impl Call {
             return Err(Refused(format!("API key {} is not served", header.api_key)));
         };
         if row.serves(header.api_version) {
-            return Ok(Admitted::Call(row.key, Self { header, frame }));
+            return Ok(Admitted::Call(row.key, Self { header, frame, payer: None }));
         }
         if row.key == ApiKey::ApiVersions {
             return api_versions::unsupported(&header).map(Admitted::Answered);
@@ -192,7 +217,11 @@ impl Call {
         Q: Request,
         R: Wire,
     {
-        let response = handle(self.decode()?);
+        let begun = self.payer.is_some().then(std::time::Instant::now);
+        let mut response = handle(self.decode()?);
+        if let (Some(payer), Some(begun)) = (&self.payer, begun) {
+            response.throttle(payer.answered(begun.elapsed()));
+        }
         Ok(Reply::Ready(encode(&self.header, &response)?))
     }
 
@@ -204,8 +233,17 @@ impl Call {
         F: Future<Output = R> + Send + 'static,
     {
         let answer = handle(self.decode()?);
-        let header = self.header;
-        Ok(Reply::Waiting(Box::pin(async move { Ok(Some(encode(&header, &answer.await)?)) })))
+        let Self { header, payer, .. } = self;
+        let Some(payer) = payer else {
+            return Ok(Reply::Waiting(Box::pin(async move {
+                Ok(Some(encode(&header, &answer.await)?))
+            })));
+        };
+        Ok(Reply::Waiting(Box::pin(async move {
+            let (mut response, spent) = timed(answer).await;
+            response.throttle(payer.answered(spent));
+            Ok(Some(encode(&header, &response)?))
+        })))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_metadata::Image;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::fetch_code;
 use super::fetch_session::{Begun, ConnectionSession, NO_SESSION, TopicKey, Wanted};
+use super::payer::Payer;
 use super::{Context, lookup, millis, text};
 use crate::net::connection::{Refused, Reply};
 use crate::partition::{Isolation, Partition, Read, ReadRequest, Reader};
@@ -58,9 +60,12 @@ pub(super) fn handle(
         return Err(Refused("brokers replicate over gRPC, not by Fetch".to_owned()));
     }
     let deadline = Instant::now() + millis(request.max_wait_ms.min(MAX_WAIT_MS));
+    let max_bytes = request.max_bytes.clamp(0, context.broker.config.fetch_max_bytes) as usize;
+    // More than a quota allows at once would have to wait in any case.
+    let most = context.payer.as_ref().and_then(Payer::most_fetched).unwrap_or(usize::MAX);
     let wish = Wish {
-        max_bytes: request.max_bytes.clamp(0, context.broker.config.fetch_max_bytes) as usize,
-        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0),
+        max_bytes: max_bytes.min(most),
+        min_bytes: usize::try_from(request.min_bytes).unwrap_or(0).min(max_bytes).min(most),
         isolation: match request.isolation_level {
             READ_COMMITTED => Isolation::ReadCommitted,
             _ => Isolation::ReadUncommitted,
@@ -75,7 +80,8 @@ pub(super) fn handle(
             return Ok(Reply::Ready(encode_fetch_response(&header, &response)?));
         }
     };
-    let mut fetch = Fetch { context, polls: polls.clone(), header, begun, wish };
+    let mut fetch =
+        Fetch { context, polls: polls.clone(), header, begun, wish, spent: Duration::ZERO };
     let results = fetch.read();
     if !may_wait || fetch.is_enough(&results) || fetch.begun.wanted.is_empty() {
         return Ok(Reply::Ready(fetch.answer(results)?));
@@ -99,6 +105,8 @@ struct Fetch {
     header: RequestHeader,
     begun: Begun,
     wish: Wish,
+    /// How long the thread was reading, if somebody pays for it.
+    spent: Duration,
 }
 
 /// What one partition gave.
@@ -106,7 +114,16 @@ type Result1 = Result<Read, ErrorCode>;
 
 impl Fetch {
     /// Reads every wanted partition once, in order, until the size is reached.
-    fn read(&self) -> Vec<Result1> {
+    fn read(&mut self) -> Vec<Result1> {
+        let begun = self.context.payer.as_ref().map(|_| std::time::Instant::now());
+        let results = self.read_all();
+        if let Some(begun) = begun {
+            self.spent += begun.elapsed();
+        }
+        results
+    }
+
+    fn read_all(&self) -> Vec<Result1> {
         let image = self.context.broker.metadata.image();
         let mut room = self.wish.max_bytes;
         let mut first = true;
@@ -187,6 +204,12 @@ impl Fetch {
     }
 
     fn answer(&mut self, results: Vec<Result1>) -> Result<Vec<Bytes>, Refused> {
+        if let Some(payer) = &self.context.payer {
+            let bytes = results.iter().flatten().map(|read| read.records.len()).sum();
+            if let Some(throttle_time_ms) = payer.fetched(bytes, self.spent) {
+                return self.throttled(throttle_time_ms);
+            }
+        }
         let image = self.context.broker.metadata.snapshot();
         let mut endpoints = BTreeMap::new();
         let mut topics: Vec<FetchableTopicResponse> = Vec::new();
@@ -216,6 +239,16 @@ impl Fetch {
             .with_session_id(self.begun.session_id)
             .with_responses(topics)
             .with_node_endpoints(endpoints.into_values().collect());
+        Ok(encode_fetch_response(&self.header, &response)?)
+    }
+
+    /// Nothing for now: the client asks again. In a session, that is: nothing new; in its first answer,
+    /// that there is none (KIP-219).
+    fn throttled(&self, throttle_time_ms: i32) -> Result<Vec<Bytes>, Refused> {
+        let session_id = if self.begun.incremental { self.begun.session_id } else { NO_SESSION };
+        let response = FetchResponse::default()
+            .with_throttle_time_ms(throttle_time_ms)
+            .with_session_id(session_id);
         Ok(encode_fetch_response(&self.header, &response)?)
     }
 

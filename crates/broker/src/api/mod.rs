@@ -2,9 +2,11 @@
 //! answer is.
 
 mod administration;
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
+mod alter_user_scram_credentials;
 mod api_versions;
 mod config_resource;
 mod consumer_group_describe;
@@ -15,6 +17,7 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -22,6 +25,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 pub(crate) mod dispatch;
 mod elect_leaders;
 mod error;
@@ -42,6 +46,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod payer;
 mod produce;
 mod sync_group;
 mod unregister_broker;
@@ -60,8 +65,10 @@ use crate::controller_link::ControllerLink;
 use crate::coordinator::GroupCoordinator;
 use crate::metadata::Metadata;
 use crate::partition::Partitions;
+use crate::quota::Quotas;
 
 use administration::AdminContext;
+use payer::Payer;
 pub use administration::QuorumView;
 pub(crate) use administration::{ControllerListener, Node, Role};
 pub(crate) use error::group_write_code;
@@ -85,6 +92,7 @@ pub(crate) struct Broker {
     pub(crate) node: Arc<Node>,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: Arc<FetchSessionSlots>,
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 /// One request's surroundings. Cheap to clone.
@@ -101,6 +109,8 @@ struct Context {
     version: i16,
     /// The request's size.
     request_bytes: usize,
+    /// Who pays for it; `None`: there are no quotas.
+    payer: Option<Payer>,
 }
 
 /// Until when an administrative request may take.

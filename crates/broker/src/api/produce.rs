@@ -1,9 +1,9 @@
 //! Produce: append at once, answer when the required replicas have it.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use ottla_metadata::{Image, Topic};
-use ottla_protocol::ErrorCode;
 use ottla_protocol::frame::RequestHeader;
 use ottla_protocol::ids::{KafkaUuid, PartitionIndex, TopicIdPartition};
 use ottla_protocol::messages::produce_request::PartitionProduceData;
@@ -12,6 +12,7 @@ use ottla_protocol::messages::produce_response::{
 };
 use ottla_protocol::messages::{ProduceRequest, ProduceResponse};
 use ottla_protocol::record::{BatchHeader, Compression};
+use ottla_protocol::{ErrorCode, Wire};
 use tokio::time::timeout;
 
 use super::dispatch::encode;
@@ -36,6 +37,7 @@ pub(super) fn handle(
     header: RequestHeader,
     request: ProduceRequest,
 ) -> Result<Reply, Refused> {
+    let begun = context.payer.as_ref().map(|_| Instant::now());
     let image = context.broker.metadata.snapshot();
     let ProduceRequest { acks, timeout_ms, topic_data, .. } = request;
     let shares = topic_data.iter().map(|topic| topic.partition_data.len()).sum();
@@ -67,6 +69,11 @@ pub(super) fn handle(
     let mut response = ProduceResponse::default()
         .with_responses(responses)
         .with_node_endpoints(endpoints.into_values().collect());
+    if let Some(payer) = &context.payer {
+        // Nobody can tell a client without answers that its time is used up.
+        let begun = begun.filter(|_| acks != 0);
+        response.throttle(payer.produced(context.request_bytes, begun));
+    }
     match acks {
         // A client that wants no answer learns of an error only by losing its connection.
         0 => match failed {

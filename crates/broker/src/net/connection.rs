@@ -3,7 +3,8 @@
 //! One task does it all. A request that can be answered at once is answered without another task being
 //! woken; an answer that must wait is a future which this task polls. Produce requests are begun as they
 //! arrive, so that several wait for their replicas together; any other request begins when all before it
-//! have been answered, as in Kafka (whose clients rely on seeing their own writes).
+//! have been answered, as in Kafka (whose clients rely on seeing their own writes). A client that has used
+//! up a quota is not listened to for a while; what it has asked before is answered.
 
 use std::collections::VecDeque;
 use std::io;
@@ -52,6 +53,11 @@ pub(crate) trait Handler: Send + 'static {
 
     /// Begins a request. Must not block.
     fn handle(&mut self, frame: Bytes) -> Result<Reply, Refused>;
+
+    /// Until when no request is to be begun, if the client has used up a quota (KIP-219).
+    fn muted_until(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What a client may use up.
@@ -127,6 +133,7 @@ impl<H: Handler> Connection<H> {
         let mut last_activity = Instant::now();
         loop {
             let blocked = self.begin_requests()?;
+            let muted = self.handler.muted_until();
             if self.output.has_remaining() {
                 self.flush().await?;
                 last_activity = Instant::now();
@@ -149,9 +156,11 @@ impl<H: Handler> Connection<H> {
                     }
                     last_activity = Instant::now();
                 }
+                () = unmuted(muted), if muted.is_some() => {}
                 () = &mut idle => {
                     let until = last_activity + self.max_idle;
-                    if self.waiting.is_empty() && until <= Instant::now() {
+                    let silent = self.waiting.is_empty() && muted.is_none();
+                    if silent && until <= Instant::now() {
                         return Err(Closed::Idle);
                     }
                     idle.as_mut().reset(until.max(Instant::now() + self.max_idle / 2));
@@ -166,7 +175,7 @@ impl<H: Handler> Connection<H> {
             let Some(frame) = self.input.peek()? else { return Ok(false) };
             let overlaps = self.handler.overlaps(frame);
             let its_turn = self.waiting.is_empty() || (overlaps && self.waiting_overlap);
-            if !its_turn {
+            if !its_turn || self.handler.muted_until().is_some() {
                 return Ok(true);
             }
             let Some(frame) = self.input.take()? else { return Ok(false) };
@@ -221,6 +230,13 @@ impl<H: Handler> Connection<H> {
 async fn next_answer(waiting: &mut VecDeque<Answer>) -> Result<Option<Vec<Bytes>>, Refused> {
     match waiting.front_mut() {
         Some(answer) => answer.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn unmuted(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
         None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 //! One port carries Kafka and gRPC: the first byte of a connection tells them apart.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -127,6 +127,11 @@ pub(crate) trait Accept: Send + Sync + 'static {
     /// A handler for a new connection from `peer`. Completes when the broker serves clients: until
     /// then, requests stay where they are.
     fn accept(&self, peer: SocketAddr) -> impl Future<Output = Self::Handler> + Send;
+
+    /// Whether an address may have one more connection now; if not, it is closed after this long.
+    fn admit(&self, _ip: IpAddr) -> Result<(), Duration> {
+        Ok(())
+    }
 }
 
 /// What all listeners of a broker share.
@@ -250,6 +255,11 @@ async fn serve<A: Accept>(
             tracing::warn!(%peer, "connection closed: '{key}' is reached");
         }
         Ok(Ok(Some(false))) => {
+            if let Err(throttle) = acceptor.admit(peer.ip()) {
+                tracing::debug!(%peer, "connection to be closed: 'connection_creation_rate'");
+                let _ = timeout(throttle, shared.stop.cancelled()).await;
+                return;
+            }
             let handler = tokio::select! {
                 handler = acceptor.accept(peer) => handler,
                 () = shared.stop.cancelled() => return,

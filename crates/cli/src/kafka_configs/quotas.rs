@@ -1,7 +1,8 @@
 //! Quotas of users, clients and addresses, and SCRAM credentials.
 
 use ottla_client::Admin;
-use ottla_client::admin::{QuotaEntity, QuotaMatch};
+use ottla_client::admin::{QuotaEntity, QuotaMatch, ScramPassword};
+use ottla_protocol::scram::ScramMechanism;
 
 use super::added::Changes;
 use super::entity::{Entities, EntityType};
@@ -12,11 +13,11 @@ use crate::exceptions::exception_name;
 const QUOTAS: [&str; 4] =
     ["consumer_byte_rate", "controller_mutation_rate", "producer_byte_rate", "request_percentage"];
 const IP_QUOTA: &str = "connection_creation_rate";
-/// Mechanisms by their numbers on the wire, with the least iterations of each.
-const SCRAM: [(i8, &str, i64); 2] = [(1, "SCRAM-SHA-256", 4096), (2, "SCRAM-SHA-512", 4096)];
+/// What Kafka hashes a password with where nobody says.
+const DEFAULT_ITERATIONS: i32 = 4096;
 
 fn is_scram(key: &str) -> bool {
-    SCRAM.iter().any(|(_, name, _)| *name == key)
+    ScramMechanism::from_name(key).is_some()
 }
 
 fn said<T>(message: String) -> Result<T, Stop> {
@@ -83,32 +84,42 @@ pub(super) fn check(entities: &Entities, changes: &Changes) -> Result<(), Stop> 
                         .to_owned(),
                 );
             }
-            changes.add.iter().try_for_each(|(mechanism, text)| check_scram(mechanism, text))
+            passwords(changes).map(drop)
         }
         _ => Ok(()),
     }
 }
 
-/// `[iterations=N,]password=…`.
-fn check_scram(mechanism: &str, text: &str) -> Result<(), Stop> {
-    let least =
-        SCRAM.iter().find(|(_, name, _)| *name == mechanism).map_or(0, |(.., least)| *least);
-    let invalid = || said(format!("Invalid credential property {mechanism}={text}"));
+/// The new passwords among the changes: `[iterations=N,]password=…`.
+fn passwords(changes: &Changes) -> Result<Vec<ScramPassword>, Stop> {
+    let scram = changes.add.iter().filter_map(|(name, text)| {
+        ScramMechanism::from_name(name).map(|mechanism| (mechanism, text))
+    });
+    scram.map(|(mechanism, text)| password(mechanism, text)).collect()
+}
+
+fn password(mechanism: ScramMechanism, text: &str) -> Result<ScramPassword, Stop> {
+    let name = mechanism.name();
+    let invalid = || said(format!("Invalid credential property {name}={text}"));
     let (iterations, rest) = match text.strip_prefix("iterations=") {
         Some(behind) => match behind.split_once(',') {
-            Some((number, rest)) => (number.parse::<i64>().ok(), rest),
+            Some((number, rest)) => (number.parse().ok(), rest),
             None => return invalid(),
         },
         None => (Some(-1), text),
     };
+    let (Some(iterations), Some(password)) = (iterations, rest.strip_prefix("password=")) else {
+        return invalid();
+    };
+    let least = ScramMechanism::MIN_ITERATIONS;
     match iterations {
-        _ if !rest.starts_with("password=") => invalid(),
-        None => invalid(),
-        Some(number) if number != -1 && number < least => said(format!(
-            "Iterations {number} is less than the minimum {least} required for {mechanism}"
-        )),
-        Some(_) => Ok(()),
+        -1 => Ok(DEFAULT_ITERATIONS),
+        given if given < least => {
+            said(format!("Iterations {given} is less than the minimum {least} required for {name}"))
+        }
+        given => Ok(given),
     }
+    .map(|iterations| ScramPassword { mechanism, iterations, password: password.to_owned() })
 }
 
 /// The kind's name in requests about quotas.
@@ -166,8 +177,8 @@ async fn describe_scram(admin: &Admin, entities: &Entities) -> Result<(), Stop> 
     let users = users.map_err(|error| failed(&error, "describeUserScramCredentials"))?;
     for (name, user) in users {
         let credential = |(number, iterations): &(i8, i32)| {
-            let mechanism = SCRAM.iter().find(|(known, ..)| known == number);
-            let mechanism = mechanism.map_or("UNKNOWN", |(_, name, _)| name);
+            let mechanism = ScramMechanism::from_number(*number);
+            let mechanism = mechanism.map_or("UNKNOWN", ScramMechanism::name);
             format!("{mechanism}=iterations={iterations}")
         };
         match user {
@@ -198,7 +209,7 @@ pub(super) async fn alter(
     changes: &Changes,
 ) -> Result<(), Stop> {
     if changes.add.keys().chain(&changes.delete).any(|key| is_scram(key)) {
-        return said("This tool does not change SCRAM credentials yet.".to_owned());
+        return alter_scram(admin, entities, changes).await;
     }
     let existing = described(admin, entities).await?;
     let known = existing.first().map_or(&[][..], |(_, quotas)| quotas);
@@ -229,5 +240,15 @@ pub(super) async fn alter(
         .collect();
     let outcome = admin.alter_client_quotas(&entity, &quotas).await;
     let outcome = outcome.map_err(|error| failed(&error, "alterClientQuotas"))?;
+    outcome.map_err(|error| refused(&error))
+}
+
+async fn alter_scram(admin: &Admin, entities: &Entities, changes: &Changes) -> Result<(), Stop> {
+    let delete: Vec<_> =
+        changes.delete.iter().filter_map(|name| ScramMechanism::from_name(name)).collect();
+    let set = passwords(changes)?;
+    let user = entities.name().unwrap_or_default();
+    let outcome = admin.alter_user_scram_credentials(user, &delete, &set).await;
+    let outcome = outcome.map_err(|error| failed(&error, "alterUserScramCredentials"))?;
     outcome.map_err(|error| refused(&error))
 }

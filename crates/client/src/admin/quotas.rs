@@ -1,4 +1,4 @@
-//! Quotas of users, clients and addresses (KIP-546); who has SCRAM credentials (KIP-554).
+//! Quotas of users, clients and addresses (KIP-546).
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,7 @@ use ottla_protocol::messages::alter_client_quotas_request::{
     EntityData as AlteredEntity, EntryData as AlteredEntry, OpData,
 };
 use ottla_protocol::messages::describe_client_quotas_request::ComponentData;
-use ottla_protocol::messages::describe_user_scram_credentials_request::UserName;
-use ottla_protocol::messages::{
-    AlterClientQuotasRequest, DescribeClientQuotasRequest, DescribeUserScramCredentialsRequest,
-};
+use ottla_protocol::messages::{AlterClientQuotasRequest, DescribeClientQuotasRequest};
 
 use super::{Admin, Outcome, missing, outcome, text, whole};
 use crate::client::Target;
@@ -28,16 +25,6 @@ pub enum QuotaMatch {
 
 /// Whose quotas: names by kind (`user`, `client-id`, `ip`); `None` is the default of all.
 pub type QuotaEntity = BTreeMap<String, Option<String>>;
-
-/// A user's SCRAM credentials: mechanism numbers of the wire (1: SCRAM-SHA-256, 2: SCRAM-SHA-512) with
-/// their iterations.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScramUser {
-    /// The user.
-    pub name: String,
-    /// Its credentials.
-    pub credentials: Vec<(i8, i32)>,
-}
 
 impl Admin {
     /// The quotas of entities that have exactly these kinds.
@@ -93,24 +80,5 @@ impl Admin {
         let response = self.client.request(Target::Controller, &request).await?;
         let Some(entry) = response.entries.first() else { return Ok(Err(missing())) };
         Ok(outcome(entry.error_code, entry.error_message.as_ref(), ()))
-    }
-
-    /// Who has SCRAM credentials; all users if none are named.
-    pub async fn describe_user_scram_credentials(
-        &self,
-        users: &[String],
-    ) -> Result<Vec<(String, Outcome<ScramUser>)>, ClientError> {
-        let named = users.iter().map(|user| UserName::default().with_name(text(user))).collect();
-        let request = DescribeUserScramCredentialsRequest::default()
-            .with_users((!users.is_empty()).then_some(named));
-        let response = self.client.request(Target::Any, &request).await?;
-        whole(response.error_code, response.error_message.as_ref())?;
-        let described = response.results.into_iter().map(|result| {
-            let credentials =
-                result.credential_infos.iter().map(|it| (it.mechanism, it.iterations)).collect();
-            let user = ScramUser { name: result.user.to_string(), credentials };
-            (user.name.clone(), outcome(result.error_code, result.error_message.as_ref(), user))
-        });
-        Ok(described.collect())
     }
 }

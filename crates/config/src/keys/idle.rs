@@ -1,5 +1,5 @@
 //! Keys of Kafka's that have nothing to act on here, taken so that files and tools that name them work:
-//! plugins, quota windows, purgatories, metrics, tiered storage.
+//! plugins, purgatories, metrics, tiered storage.
 
 use super::{Bounds, Key, Kind};
 
@@ -56,18 +56,6 @@ pub(super) const KEYS: &[Key] = &[
         "The most bytes of a metadata snapshot in one fetch.",
     )
     .default("1048576"),
-    Key::idle(
-        "controller.quota.window.num",
-        Kind::Int,
-        "Samples kept for quotas of topic changes.",
-    )
-    .default("11"),
-    Key::idle(
-        "controller.quota.window.size.seconds",
-        Kind::Int,
-        "The length of such a sample, in seconds.",
-    )
-    .default("1"),
     Key::idle(
         "controller.socket.timeout.ms",
         Kind::Int,
@@ -136,9 +124,6 @@ pub(super) const KEYS: &[Key] = &[
         "How often Kafka sweeps waiting produce requests.",
     )
     .default("1000"),
-    Key::idle("quota.window.num", Kind::Int, "Samples kept for client quotas.").default("11"),
-    Key::idle("quota.window.size.seconds", Kind::Int, "The length of such a sample, in seconds.")
-        .default("1"),
     Key::idle(
         "remote.fetch.max.wait.ms",
         Kind::Int,

@@ -19,6 +19,20 @@ pub(super) const KEYS: &[Key] = &[
          negative means never.",
     )
     .default("600000"),
+    Key::node(
+        "controller.quota.window.num",
+        Kind::Int,
+        "For how many windows permits for changes of topics (`controller_mutation_rate`) are kept.",
+    )
+    .default("11")
+    .at_least(1),
+    Key::node(
+        "controller.quota.window.size.seconds",
+        Kind::Int,
+        "The length of such a window, in seconds.",
+    )
+    .default("1")
+    .at_least(1),
     Key::node("fetch.max.bytes", Kind::Int, "The most bytes of records in one Fetch response.")
         .default("57671680")
         .at_least(1024),
@@ -34,8 +48,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::node("max.connection.creation.rate", Kind::Int, "The most new connections a second.")
         .default("2147483647")
         .at_least(0)
-        .cluster_wide()
-        .without_effect(),
+        .cluster_wide(),
     Key::node("max.connections", Kind::Int, "The most connections of the node.")
         .default("2147483647")
         .at_least(0)
@@ -91,6 +104,20 @@ pub(super) const KEYS: &[Key] = &[
         .default("500")
         .at_least(1)
         .without_effect(),
+    Key::node(
+        "quota.window.num",
+        Kind::Int,
+        "Over how many windows the use of client quotas is measured; the current one is the last.",
+    )
+    .default("11")
+    .at_least(1),
+    Key::node(
+        "quota.window.size.seconds",
+        Kind::Int,
+        "The length of such a window, in seconds.",
+    )
+    .default("1")
+    .at_least(1),
     Key::node("request.timeout.ms", Kind::Int, "Kafka's timeout of its own requests.")
         .default("30000")
         .without_effect(),
