@@ -13,10 +13,10 @@ mod run;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::console::{complain, say};
-use crate::session;
+use crate::{command, session};
 
 /// The check could not be made.
 const NOT_CHECKED: u8 = 2;
@@ -63,20 +63,15 @@ struct Options {
     json: bool,
 }
 
+pub(crate) fn command() -> clap::Command {
+    Options::command()
+}
+
 /// Runs the tool with the arguments behind its name.
 pub fn main(args: Vec<OsString>) -> ExitCode {
-    let name = OsString::from("ottla verify");
-    let options = match Options::try_parse_from(std::iter::once(name).chain(args)) {
+    let options: Options = match command::parse("ottla verify", args) {
         Ok(options) => options,
-        Err(error) => {
-            // Clap knows whether it is help or a complaint; a closed stream is no reason to fail.
-            let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(NOT_CHECKED)
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(code) => return code,
     };
     session::run(async {
         match run::run(&options).await {

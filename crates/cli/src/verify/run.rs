@@ -20,6 +20,7 @@ use super::gaps::{Millis, after_each, longest};
 use super::ledger::{Fate, Seen, Sequence, check};
 use super::report::Report;
 use crate::console::complain;
+use crate::progress::Progress;
 
 /// Reading back gives up when nothing has come for this long.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
@@ -160,7 +161,9 @@ async fn send(
     let until = Duration::from_secs(options.seconds);
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
+    let progress = Progress::bar(options.seconds, "s of writing");
     for (sequence, partition) in (0..).zip(partitions.iter().cycle()) {
+        progress.at(started.elapsed().as_secs());
         if options.rate > 0 {
             let due = started + Duration::from_secs_f64(sequence as f64 / options.rate as f64);
             if due > Instant::now() {
@@ -302,11 +305,13 @@ async fn read_back(
         consumer.assign(place.clone(), StartAt::Earliest);
     }
     let mut seen = Vec::new();
-    let mut progress = Instant::now();
+    let total: i64 = ends.values().sum();
+    let progress = Progress::bar(u64::try_from(total).unwrap_or(0), "records read back");
+    let mut last_news = Instant::now();
     while !ends.is_empty() {
         let fetched = consumer.poll(Duration::from_secs(1)).await?;
         if !fetched.is_empty() {
-            progress = Instant::now();
+            last_news = Instant::now();
         }
         for run in fetched {
             seen.extend(run.records.iter().filter_map(|record| {
@@ -315,6 +320,7 @@ async fn read_back(
                 Some(Seen { partition, offset: record.offset, sequence })
             }));
         }
+        progress.at(seen.len() as u64);
         let done = |place: &TopicPartition, end: i64| {
             consumer.position(place).is_some_and(|position| position >= end)
         };
@@ -324,7 +330,7 @@ async fn read_back(
             ends.remove(&place);
             consumer.unassign(&place);
         }
-        if progress.elapsed() > READ_PATIENCE {
+        if last_news.elapsed() > READ_PATIENCE {
             let left: Vec<String> = ends.keys().map(ToString::to_string).collect();
             bail!("nothing could be read of {} for {READ_PATIENCE:?}", left.join(", "));
         }
