@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ottla_config::{DynamicNodeConfig, Layers};
+use ottla_metadata::Image;
 use ottla_metadata::quota::QuotaName;
-use ottla_metadata::{ConfigResource, Image};
 use ottla_protocol::ids::BrokerId;
 use tokio_util::sync::CancellationToken;
 
@@ -109,11 +109,6 @@ impl Followers {
     }
 
     fn config(&self, image: &Image) -> DynamicNodeConfig {
-        DynamicNodeConfig::of(&Layers {
-            own: None,
-            broker: Some(image.config(&ConfigResource::Broker(self.me))),
-            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
-            file: Some(&self.file),
-        })
+        DynamicNodeConfig::of(&image.broker_layers(self.me, &self.file))
     }
 }

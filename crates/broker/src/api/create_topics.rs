@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ottla_config::{Layers, describe};
 use ottla_metadata::proposal::{Assignment, CreateTopics, CreatedTopic, NewTopic};
-use ottla_metadata::record::ConfigResource;
 use ottla_metadata::{Proposal, Refusal, Reply};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::create_topics_request::CreatableTopic;
@@ -137,12 +136,8 @@ fn configs(
         .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())));
     let set = set.collect();
     let image = context.broker.metadata.image();
-    let layers = Layers {
-        own: Some(&set),
-        broker: None,
-        cluster: Some(image.config(&ConfigResource::ClusterDefault)),
-        file: Some(&context.broker.config.static_values),
-    };
+    let layers =
+        Layers { own: Some(&set), ..image.cluster_layers(&context.broker.config.static_values) };
     let replication_factor = usize::try_from(created.replication_factor).unwrap_or(0);
     let described = describe::describe_topic(&layers, replication_factor).into_iter();
     described

@@ -63,12 +63,7 @@ fn describe(
 ) -> Result<Vec<DescribedConfig>, Refusal> {
     let name = resource.resource_name.as_str();
     let cluster = image.config(&ConfigResource::ClusterDefault);
-    let layers = Layers {
-        own: None,
-        broker: Some(image.config(&ConfigResource::Broker(context.node.id))),
-        cluster: Some(cluster),
-        file: Some(&context.node.config.static_values),
-    };
+    let layers = image.broker_layers(context.node.id, &context.node.config.static_values);
     match resource.resource_type {
         TOPIC => {
             if let Some(why) = malformed_topic_name(name) {

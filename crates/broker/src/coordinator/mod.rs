@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 
 use ottla_config::{Layers, NodeConfig, TopicConfig};
 use ottla_coordinator::{Caller, Groups, Request, Settings};
-use ottla_metadata::{ConfigResource, Image};
+use ottla_metadata::Image;
 use ottla_protocol::ids::{LeaderEpoch, PartitionIndex, TopicId, TopicIdPartition};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
@@ -269,9 +269,7 @@ impl Inner {
     fn batch_bytes(&self, image: &Image) -> usize {
         let settings = TopicConfig::of(&Layers {
             own: Some(image.topic_config(&Arc::from(OFFSETS_TOPIC))),
-            broker: None,
-            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
-            file: Some(&self.config.static_values),
+            ..image.cluster_layers(&self.config.static_values)
         });
         let limit = settings.max_message_bytes.min(settings.segment_bytes);
         usize::try_from(limit).unwrap_or(0).min(MAX_BATCH_BYTES)

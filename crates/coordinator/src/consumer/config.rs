@@ -51,12 +51,8 @@ impl Config {
     /// The configuration of a group: its own, the cluster's dynamic defaults, the node's.
     pub(super) fn of(settings: &Settings, image: &Image, group: &GroupName) -> Self {
         let node = &settings.node;
-        let layers = Layers {
-            own: Some(image.config(&ConfigResource::Group(Arc::clone(group)))),
-            broker: Some(image.config(&ConfigResource::Broker(node.node_id))),
-            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
-            file: Some(&node.static_values),
-        };
+        let own = Some(image.config(&ConfigResource::Group(Arc::clone(group))));
+        let layers = Layers { own, ..image.broker_layers(node.node_id, &node.static_values) };
         let int = |name: &str, default: i32| {
             layers.text(name).and_then(|text| text.trim().parse().ok()).unwrap_or(default)
         };

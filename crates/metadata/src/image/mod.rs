@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use ottla_config::Layers;
 use ottla_protocol::ids::{
     BrokerEpoch, BrokerId, MetadataOffset, TopicId, TopicIdPartition, TopicName,
 };
@@ -142,6 +143,21 @@ impl Image {
     #[must_use]
     pub fn topic_config(&self, name: &TopicName) -> &ConfigMap {
         self.config(&ConfigResource::Topic(Arc::clone(name)))
+    }
+
+    /// The settings that all brokers share: their dynamic defaults over what `file` sets
+    /// ([`ottla_config::NodeConfig::static_values`]).
+    #[must_use]
+    pub fn cluster_layers<'a>(&'a self, file: &'a ConfigMap) -> Layers<'a> {
+        let cluster = Some(self.config(&ConfigResource::ClusterDefault));
+        Layers { own: None, broker: None, cluster, file: Some(file) }
+    }
+
+    /// The settings of one broker: its dynamic ones over those that all brokers share.
+    #[must_use]
+    pub fn broker_layers<'a>(&'a self, broker: BrokerId, file: &'a ConfigMap) -> Layers<'a> {
+        let broker = Some(self.config(&ConfigResource::Broker(broker)));
+        Layers { broker, ..self.cluster_layers(file) }
     }
 
     /// The level of a feature that is in force; 0 of one that is not known.

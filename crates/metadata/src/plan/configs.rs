@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ottla_config::keys::{self, Kind, Scope};
 use ottla_config::{
-    InvalidConfig, Layers, validate_broker_configs, validate_client_metrics,
-    validate_group_configs, validate_topic_configs,
+    InvalidConfig, validate_broker_configs, validate_client_metrics, validate_group_configs,
+    validate_topic_configs,
 };
 use ottla_protocol::ErrorCode;
 
@@ -252,12 +252,7 @@ fn check(
     match resource {
         ConfigResource::Topic(_) => validate_topic_configs(new).map_err(invalid_config),
         ConfigResource::Group(_) => {
-            let layers = Layers {
-                own: None,
-                broker: None,
-                cluster: Some(image.config(&ConfigResource::ClusterDefault)),
-                file: Some(&limits.static_values),
-            };
+            let layers = image.cluster_layers(&limits.static_values);
             validate_group_configs(new, &layers).map_err(invalid_config)
         }
         ConfigResource::ClientMetrics(_) => validate_client_metrics(new).map_err(|why| match why {

@@ -10,7 +10,7 @@ use super::{Limits, Plan};
 use crate::election::{Change, Terms, next_state};
 use crate::image::{Broker, Image, Partition, Topic};
 use crate::proposal::Refusal;
-use crate::record::{ConfigResource, Record};
+use crate::record::Record;
 
 /// Records, and a scratch image that holds their effects: what comes later in a request sees what
 /// came before.
@@ -44,6 +44,7 @@ impl<'a> Draft<'a> {
     pub(super) fn change(&mut self, topic: &Topic, index: i32, change: Change) -> bool {
         let Some(old) = topic.partitions.get(&index) else { return false };
         let terms = Terms {
+            id: TopicIdPartition::new(topic.id, index),
             image: &self.image,
             min_isr: self.min_isr(topic),
             unclean: self.unclean(topic),
@@ -83,13 +84,8 @@ impl<'a> Draft<'a> {
     /// What somebody set for a topic. What a single broker sets does not count: leader and controller
     /// must agree (as in Kafka since it has ELR).
     fn setting(&self, topic: &Topic, key: &str) -> Option<String> {
-        let layers = Layers {
-            own: Some(self.image.topic_config(&topic.name)),
-            broker: None,
-            cluster: Some(self.image.config(&ConfigResource::ClusterDefault)),
-            file: Some(&self.limits.static_values),
-        };
-        layers.set(key)
+        let own = Some(self.image.topic_config(&topic.name));
+        Layers { own, ..self.image.cluster_layers(&self.limits.static_values) }.set(key)
     }
 }
 
