@@ -131,6 +131,10 @@ impl Handler for ControllerConnection {
     }
 
     fn handle(&mut self, frame: Bytes) -> Result<Reply, Refused> {
+        if let Role::Controller(quorum) = &self.node.role {
+            let (active, voters) = quorum();
+            self.node.controllers.told(active, &voters);
+        }
         let (key, call) = match Call::admit(frame, &self.node.role)? {
             Admitted::Call(key, call) => (key, call),
             Admitted::Answered(reply) => return Ok(reply),

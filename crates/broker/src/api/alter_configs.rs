@@ -155,7 +155,7 @@ fn resource_type(context: &AdminContext, kind: i8, name: &str) -> Result<Resourc
         BROKER if name.is_empty() => Ok(ResourceType::Broker),
         BROKER => {
             let id = node_id(name)?;
-            if context.node.metadata.image().broker(id).is_none() {
+            if id != context.node.id && context.node.metadata.image().broker(id).is_none() {
                 return Err(invalid_request(format!(
                     "Unexpected broker id, expected {}, but received {name}",
                     context.node.id
