@@ -1,28 +1,18 @@
 //! Plays the scripts in `testdata/`: each line that starts with `>` is something that happens, and below it
-//! stand the records that are appended and the answers that leave. `UPDATE_GOLDEN=1` writes what came out.
+//! stand the records that are appended and the answers that leave.
 
+#[path = "../../../metadata/tests/golden/play.rs"]
+mod play;
 mod script;
 #[path = "../support/mod.rs"]
 mod support;
 mod text;
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use script::Script;
 
-fn check(name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name);
-    let expected = std::fs::read_to_string(&path).expect("the script is there");
-    let played = play(&expected);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, played).expect("the script can be written");
-        return;
-    }
-    for (number, (played, expected)) in (1..).zip(played.lines().zip(expected.lines())) {
-        assert_eq!(played, expected, "{name}:{number} (UPDATE_GOLDEN=1 writes what came out)");
-    }
-    assert_eq!(played, expected, "{name}: one of the two is longer");
+fn check(script: &str) {
+    let mut world = Script::new();
+    play::check(env!("CARGO_MANIFEST_DIR"), script, |command, out| world.run(command, out));
 }
 
 #[test]
@@ -63,21 +53,4 @@ fn offsets_expire() {
 #[test]
 fn groups_are_listed_described_and_deleted() {
     check("admin.txt");
-}
-
-fn play(script: &str) -> String {
-    let mut world = Script::new();
-    let mut out = String::new();
-    let mut in_answer = false;
-    for line in script.lines() {
-        if let Some(command) = line.strip_prefix("> ") {
-            writeln!(out, "{line}").expect("a string");
-            world.run(command, &mut out);
-            in_answer = true;
-        } else if line.is_empty() || line.starts_with('#') || !in_answer {
-            writeln!(out, "{line}").expect("a string");
-            in_answer = false;
-        }
-    }
-    out
 }

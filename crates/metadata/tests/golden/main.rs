@@ -1,28 +1,17 @@
 //! Plays the scripts in `testdata/`: each line that starts with `>` is done to a cluster, and below
-//! it stand the records that it made and the answer. `UPDATE_GOLDEN=1` writes what came out.
+//! it stand the records that it made and the answer.
 
 mod cluster;
+mod play;
 #[path = "../support/mod.rs"]
 mod support;
 mod text;
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use cluster::Cluster;
 
 fn check(script: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(script);
-    let expected = std::fs::read_to_string(&path).expect("the script is there");
-    let played = play(&expected);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, played).expect("the script can be written");
-        return;
-    }
-    for (number, (played, expected)) in (1..).zip(played.lines().zip(expected.lines())) {
-        assert_eq!(played, expected, "{script}:{number} (UPDATE_GOLDEN=1 writes what came out)");
-    }
-    assert_eq!(played, expected, "{script}: one of the two is longer");
+    let mut cluster = Cluster::default();
+    play::check(env!("CARGO_MANIFEST_DIR"), script, |command, out| cluster.run(command, out));
 }
 
 #[test]
@@ -83,21 +72,4 @@ fn power_fails_everywhere() {
 #[test]
 fn quotas_and_credentials_are_altered_in_kafkas_words() {
     check("access.txt");
-}
-
-fn play(script: &str) -> String {
-    let mut cluster = Cluster::default();
-    let mut out = String::new();
-    let mut in_answer = false;
-    for line in script.lines() {
-        if let Some(command) = line.strip_prefix("> ") {
-            writeln!(out, "{line}").expect("a string");
-            cluster.run(command, &mut out);
-            in_answer = true;
-        } else if line.is_empty() || line.starts_with('#') || !in_answer {
-            writeln!(out, "{line}").expect("a string");
-            in_answer = false;
-        }
-    }
-    out
 }
