@@ -10,6 +10,8 @@ impl Masks {
     /// Those of every tool, with a tool's own behind them.
     pub(crate) fn with(own: &[(String, String)]) -> Self {
         let every = [
+            // As Kafka's tools log with the backend of its jars alone, and with that of its distribution.
+            (r"(?m)^(WARN|ERROR) ([\w.$]+) - (.*)$", "[TIME] $1 $3 ($2)"),
             (r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]", "[TIME]"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uuid>"),
             (r"\b1[5-9]\d{11}\b", "<ms>"),

@@ -149,7 +149,10 @@ impl Stage {
     pub(crate) fn play(&self, class: &str, line: &str, stdin: &str) -> Output {
         let Some(jars) = &self.jars else { return self.ours(line, stdin) };
         let mut command = Command::new("java");
-        command.args(["-XX:TieredStopAtLevel=1", "-cp", &format!("{jars}/*"), class]);
+        let log = "-Dorg.slf4j.simpleLogger";
+        command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
+        command.args([format!("{log}.defaultLogLevel=warn"), format!("{log}.showThreadName=false")]);
+        command.args(["-cp", &format!("{jars}/*"), class]);
         command.args(&words(&self.to_ours(line))[1..]);
         self.run(command, stdin)
     }
