@@ -81,6 +81,13 @@ impl From<&Record> for proto::MetadataRecord {
                 cause: proto::FenceCause::from(change.cause).into(),
                 detected_at_ms: change.detected_at_ms,
             }),
+            Record::OfflineReplicas { broker_id, broker_epoch, replicas } => {
+                Message::OfflineReplicas(proto::OfflineReplicasRecord {
+                    broker_id: *broker_id,
+                    broker_epoch: *broker_epoch,
+                    replicas: replicas.iter().map(Into::into).collect(),
+                })
+            }
             &Record::UnregisterBroker { broker_id, broker_epoch } => {
                 Message::UnregisterBroker(proto::UnregisterBrokerRecord { broker_id, broker_epoch })
             }
@@ -145,6 +152,15 @@ impl TryFrom<proto::MetadataRecord> for Record {
                     detected_at_ms: message.detected_at_ms,
                 })
             }
+            Message::OfflineReplicas(message) => Self::OfflineReplicas {
+                broker_id: message.broker_id,
+                broker_epoch: message.broker_epoch,
+                replicas: message
+                    .replicas
+                    .into_iter()
+                    .map(TopicIdPartition::try_from)
+                    .collect::<Result<_, _>>()?,
+            },
             Message::UnregisterBroker(message) => Self::UnregisterBroker {
                 broker_id: message.broker_id,
                 broker_epoch: message.broker_epoch,
@@ -175,6 +191,21 @@ impl TryFrom<proto::MetadataRecord> for Record {
             Message::ClientQuota(message) => access::quota_from_proto(message)?,
             Message::ScramCredential(message) => access::scram_from_proto(message)?,
         })
+    }
+}
+
+impl From<&TopicIdPartition> for proto::ReplicaKey {
+    fn from(id: &TopicIdPartition) -> Self {
+        Self { topic_id: uuid_to_proto(&id.topic_id), partition: id.partition }
+    }
+}
+
+impl TryFrom<proto::ReplicaKey> for TopicIdPartition {
+    type Error = CodecError;
+
+    fn try_from(message: proto::ReplicaKey) -> Result<Self, CodecError> {
+        let topic_id = uuid_from_proto(&message.topic_id, "ReplicaKey", "topic_id")?;
+        Ok(Self::new(topic_id, message.partition))
     }
 }
 

@@ -107,7 +107,8 @@ impl Touched {
                     *fencing = (change.cause, change.detected_at_ms);
                 }
             }
-            Record::UnregisterBroker { broker_id, .. } => {
+            Record::UnregisterBroker { broker_id, .. }
+            | Record::OfflineReplicas { broker_id, .. } => {
                 self.brokers.entry(*broker_id).or_default();
             }
             Record::Topic { topic_id, .. } => {

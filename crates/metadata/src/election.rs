@@ -20,7 +20,7 @@
 //! - Anyone else is elected only if an unclean election is wanted, by configuration or by command.
 
 use ottla_config::default_min_insync_replicas;
-use ottla_protocol::ids::BrokerId;
+use ottla_protocol::ids::{BrokerId, TopicIdPartition};
 
 use crate::image::{Image, Partition};
 use crate::reassignment::{self, Reassignment};
@@ -89,7 +89,9 @@ impl Change {
 /// Where the change happens.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
-    /// Who is registered, unfenced and not shutting down.
+    /// Which partition it is.
+    pub id: TopicIdPartition,
+    /// Who is registered, unfenced and not shutting down, and whose replica is not offline.
     pub image: &'a Image,
     /// `min.insync.replicas` as somebody set it; `None`: what follows from the replication factor.
     pub min_isr: Option<usize>,
@@ -190,7 +192,8 @@ enum Elected {
 }
 
 fn elect(old: &Partition, new: &Partition, election: Election, terms: Terms<'_>) -> Elected {
-    let active = |id: &BrokerId| terms.image.is_active(*id);
+    let broker = |id: &BrokerId| terms.image.broker(*id);
+    let active = |id: &BrokerId| broker(id).is_some_and(|broker| broker.may_serve(terms.id));
     let in_sync = |id: &BrokerId| new.isr.contains(id) && active(id);
     let first = |may: &dyn Fn(&BrokerId) -> bool| new.replicas.iter().copied().find(|id| may(id));
 

@@ -80,6 +80,8 @@ pub enum Proposal {
     ReassignPartitions(ReassignPartitions),
     /// UnregisterBroker.
     UnregisterBroker(BrokerId),
+    /// All replicas of the proposer that are in log directories out of service.
+    ReportOffline(Vec<TopicIdPartition>),
     /// UpdateFeatures.
     UpdateFeatures(UpdateFeatures),
     /// AlterClientQuotas.
@@ -107,6 +109,8 @@ pub enum Reply {
     ElectLeaders(Vec<Outcome>),
     /// One outcome per partition.
     ReassignPartitions(Vec<Outcome>),
+    /// Whether it is known now.
+    ReportOffline(Outcome),
     /// Whether it is gone.
     UnregisterBroker(Outcome),
     /// Whether all levels are in force.

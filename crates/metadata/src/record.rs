@@ -19,6 +19,15 @@ pub enum Record {
     RegisterBroker(RegisterBroker),
     /// A registered broker is fenced, unfenced, or begins its controlled shutdown.
     BrokerChange(BrokerChange),
+    /// All replicas of a registered broker that are in log directories out of service.
+    OfflineReplicas {
+        /// The broker.
+        broker_id: BrokerId,
+        /// Its registration: another one knows of none.
+        broker_epoch: BrokerEpoch,
+        /// The replicas.
+        replicas: Vec<TopicIdPartition>,
+    },
     /// A registration is gone.
     UnregisterBroker {
         /// The broker.

@@ -11,6 +11,10 @@ use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 const TOPIC: KafkaUuid = KafkaUuid::ZERO;
 const NOBODY: [BrokerId; 0] = [];
 
+fn orders() -> TopicIdPartition {
+    TopicIdPartition::new(TOPIC, 0)
+}
+
 /// Three brokers, registered with epochs 1 to 3 and unfenced, and a partition on them.
 struct Cluster {
     image: Image,
@@ -241,7 +245,7 @@ fn unclean_elections_are_off_unless_wanted() {
     image.replay_batch(9, &Batch { records, timestamp_ms: 0 });
     let partition = image.partition(TopicIdPartition::new(TOPIC, 0)).expect("it is there");
     let elect = |unclean| {
-        let terms = Terms { image: &image, min_isr: Some(2), unclean };
+        let terms = Terms { id: orders(), image: &image, min_isr: Some(2), unclean };
         next_state(partition, Change::elect(partition, Election::Online), terms)
     };
     assert_eq!(elect(false), None);
@@ -273,7 +277,7 @@ fn a_controlled_shutdown_moves_everything_in_one_batch() {
 fn epochs_rise_with_every_change_and_leader_epochs_with_every_leader() {
     let cluster = Cluster::with(led_by(1, &[1, 2, 3]));
     let old = cluster.partition();
-    let terms = Terms { image: &cluster.image, min_isr: Some(2), unclean: false };
+    let terms = Terms { id: orders(), image: &cluster.image, min_isr: Some(2), unclean: false };
     let shrunk = next_state(old, Change::isr(vec![1, 2]), terms).expect("a change");
     assert_eq!((shrunk.leader_epoch, shrunk.partition_epoch), (0, 1));
     let moved = next_state(old, Change::isr(vec![2, 3]), terms).expect("a change");
@@ -302,4 +306,49 @@ fn a_live_registration_is_not_taken_over() {
     assert_eq!(code, Some(ErrorCode::DuplicateBrokerRegistration));
     cluster.fence(1);
     assert!(brokers::register(&cluster.image, &cluster.limits, &registration).is_ok());
+}
+
+#[test]
+fn a_replica_in_a_failed_log_directory_neither_leads_nor_is_in_sync() {
+    let mut cluster = Cluster::with(led_by(1, &[1, 2, 3]));
+    let proposer = |broker_id| Proposer { broker_id, broker_epoch: broker_id.into() };
+    let report = |cluster: &mut Cluster, broker: BrokerId, replicas: &[TopicIdPartition]| {
+        let plan =
+            brokers::report_offline(&cluster.image, &cluster.limits, proposer(broker), replicas);
+        let records = plan.expect("registered").records;
+        let count = records.len();
+        cluster.commit(records);
+        count
+    };
+    assert_eq!(report(&mut cluster, 1, &[orders()]), 2);
+    assert_eq!(report(&mut cluster, 1, &[orders()]), 0, "nothing new");
+    let now = cluster.partition().clone();
+    assert_eq!((now.leader, now.isr), (Some(2), vec![2, 3]));
+    let wish = AlterPartition {
+        id: orders(),
+        leader_epoch: now.leader_epoch,
+        partition_epoch: now.partition_epoch,
+        new_isr: [2, 3, 1].map(|id| IsrMember { broker_id: id, broker_epoch: id.into() }).into(),
+    };
+    let plan = isr::alter_partitions(&cluster.image, &cluster.limits, proposer(2), &[wish]);
+    let refused = plan.expect("registered").reply.remove(0).expect_err("1 is offline");
+    assert_eq!(refused.code, ErrorCode::IneligibleReplica);
+    // Nobody is left: the broker is alive, but not this replica of it.
+    report(&mut cluster, 2, &[orders()]);
+    report(&mut cluster, 3, &[orders()]);
+    assert_eq!(cluster.partition().leader, None);
+    let snapshot: Vec<Record> = cluster.image.records().collect();
+    assert!(snapshot.iter().any(|it| matches!(it, Record::OfflineReplicas { broker_id: 3, .. })));
+    // A broker that has gone away and come back has its replicas again, for what they are worth.
+    let fenced = brokers::fence(&cluster.image, &cluster.limits, 3, 3, FenceCause::None, 0);
+    cluster.commit(fenced.expect("registered").records);
+    let epoch = cluster.register(3, 3);
+    let unfenced = brokers::unfence(&cluster.image, &cluster.limits, 3, epoch);
+    cluster.commit(unfenced.expect("registered").records);
+    assert_eq!(cluster.partition().leader, Some(3));
+    // So has one from which the replica was taken, once it is given back.
+    let mut state = cluster.partition().clone();
+    state.replicas = vec![2, 3];
+    cluster.commit(vec![Record::Partition { id: orders(), state }]);
+    assert!(cluster.image.broker(1).is_some_and(|broker| broker.offline_replicas.is_empty()));
 }

@@ -2,7 +2,7 @@
 
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, LeaderEpoch, Offset, PartitionEpoch};
 
-/// Names one waiting acks=all append; the shell keeps what it stands for.
+/// Names who waits: for an acks=all append, or for a deletion. The shell keeps what it stands for.
 pub type Token = u64;
 
 /// The settings that the replica obeys.
@@ -105,6 +105,22 @@ pub enum Input {
         /// What it has flushed.
         flushed: Offset,
     },
+    /// As leader: a follower's log begins here.
+    FollowerLogStart {
+        /// The follower.
+        follower: BrokerId,
+        /// Its registration.
+        broker_epoch: BrokerEpoch,
+        /// Its log's start.
+        log_start: Offset,
+    },
+    /// As leader: somebody waits until no live replica holds anything below (DeleteRecords).
+    AwaitLogStart {
+        /// Where the logs are to begin.
+        offset: Offset,
+        /// Who waits.
+        waiter: Token,
+    },
     /// As follower: what the leader sent is in the log (or nothing was to be written).
     Received {
         /// Our log's end behind it.
@@ -140,10 +156,10 @@ pub enum Input {
     StorageFailed,
 }
 
-/// What became of a waiting append.
+/// What became of what somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AckOutcome {
-    /// It is on every in-sync replica.
+    /// It is on every in-sync replica; a deletion: on every live one.
     Committed,
     /// Unknown: this replica does not lead any more.
     NotLeader,

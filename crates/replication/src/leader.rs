@@ -62,6 +62,19 @@ impl Leader {
         self.follower(follower)?.counted(rules)
     }
 
+    /// The least log start over the live replicas (KIP-107); -1 while one of them has not said.
+    #[must_use]
+    pub fn low_watermark(&self, own_log_start: Offset) -> Offset {
+        let live = self.followers.iter().filter(|follower| follower.member().eligible);
+        live.map(|follower| follower.log_start().unwrap_or(-1)).fold(own_log_start, Offset::min)
+    }
+
+    /// Where a follower's log begins, as far as it has said.
+    #[must_use]
+    pub fn follower_log_start(&self, follower: BrokerId) -> Option<Offset> {
+        self.follower(follower)?.log_start()
+    }
+
     /// `min.insync.replicas`, but not more than there are replicas.
     pub(crate) fn required(&self, rules: &Rules) -> usize {
         rules.min_insync_replicas.min(self.followers.len() + 1)

@@ -31,6 +31,8 @@ pub(crate) struct Progress {
     subscribed: Option<Subscribed>,
     /// (log end, flushed); `None`: unknown under this leader.
     position: Option<(Offset, Offset)>,
+    /// Its log's start; `None`: unknown under this leader.
+    log_start: Option<Offset>,
     lag: Lag,
 }
 
@@ -38,7 +40,7 @@ impl Progress {
     pub(crate) fn new(member: Member, in_sync: bool, now_ms: i64) -> Self {
         let since_ms = if in_sync { now_ms } else { NEVER_MS };
         let lag = Lag::Behind { since_ms, mark: None };
-        Self { member, subscribed: None, position: None, lag }
+        Self { member, subscribed: None, position: None, log_start: None, lag }
     }
 
     pub(crate) fn member(&self) -> &Member {
@@ -119,6 +121,17 @@ impl Progress {
         if self.lag == Lag::CaughtUp {
             self.lag = Lag::Behind { since_ms: now_ms, mark: Some((log_end, now_ms)) };
         }
+    }
+
+    /// Its log begins here.
+    pub(crate) fn report_log_start(&mut self, broker_epoch: BrokerEpoch, log_start: Offset) {
+        if self.subscribed.is_some_and(|known| known.broker_epoch == broker_epoch) {
+            self.log_start = Some(log_start);
+        }
+    }
+
+    pub(crate) fn log_start(&self) -> Option<Offset> {
+        self.log_start
     }
 
     /// The position that counts for the high watermark.

@@ -41,6 +41,8 @@ pub struct Replica {
     rules: Rules,
     producers: ProducerState,
     waiters: Waiters,
+    /// Deletions that wait for the low watermark.
+    deletions: Waiters,
 }
 
 impl Replica {
@@ -52,7 +54,8 @@ impl Replica {
         let offsets = Offsets { high_watermark, ..offsets };
         offsets.assert_chain();
         let role = Role::Idle { leader_epoch: -1 };
-        Self { me, role, offsets, rules, producers, waiters: Waiters::default() }
+        let (waiters, deletions) = (Waiters::default(), Waiters::default());
+        Self { me, role, offsets, rules, producers, waiters, deletions }
     }
 
     /// What it is.
@@ -111,6 +114,13 @@ impl Replica {
             Role::Leader(leader) => Some(leader),
             _ => None,
         }
+    }
+
+    /// The least log start over the live replicas; as far as is known here, if it does not lead.
+    #[must_use]
+    pub fn low_watermark(&self) -> Offset {
+        let own = self.offsets.log_start;
+        self.as_leader().map_or(own, |leader| leader.low_watermark(own))
     }
 
     /// A flush is due: as many records as `flush.messages` are not on disk.
@@ -283,6 +293,14 @@ impl Replica {
                     progress.report(log_end, flushed, own_log_end, &self.rules, now_ms);
                 }
             }
+            Input::FollowerLogStart { follower, broker_epoch, log_start } => {
+                if let Role::Leader(leader) = &mut self.role
+                    && let Some(progress) = leader.follower_mut(follower)
+                {
+                    progress.report_log_start(broker_epoch, log_start);
+                }
+            }
+            Input::AwaitLogStart { offset, waiter } => self.deletions.add(offset, waiter),
             Input::Received { log_end, leader_high_watermark, leader_log_start } => {
                 self.on_received(log_end, leader_high_watermark, leader_log_start, effects);
             }
@@ -330,6 +348,12 @@ impl Replica {
             }
             while let Some(token) = self.waiters.pop_reached(self.offsets.high_watermark) {
                 effects.push(Effect::Ack(token, AckOutcome::Committed));
+            }
+            if !self.deletions.is_empty() {
+                let low_watermark = leader.low_watermark(self.offsets.log_start);
+                while let Some(token) = self.deletions.pop_reached(low_watermark) {
+                    effects.push(Effect::Ack(token, AckOutcome::Committed));
+                }
             }
             if leader.is_under_min_isr(&self.rules) {
                 // Written, but the high watermark will not pass it before the ISR has grown again.
@@ -427,6 +451,8 @@ impl Replica {
         if log_start > self.offsets.log_start {
             self.offsets.log_start = log_start;
             effects.push(Effect::LogStart(log_start));
+            // Somebody may wait for it.
+            effects.push(follower.progress(&self.offsets));
         }
     }
 
@@ -445,8 +471,10 @@ impl Replica {
     }
 
     fn fail_waiters(&mut self, outcome: AckOutcome, effects: &mut Vec<Effect>) {
-        while let Some(token) = self.waiters.pop() {
-            effects.push(Effect::Ack(token, outcome));
+        for waiters in [&mut self.waiters, &mut self.deletions] {
+            while let Some(token) = waiters.pop() {
+                effects.push(Effect::Ack(token, outcome));
+            }
         }
     }
 }

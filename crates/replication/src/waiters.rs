@@ -1,4 +1,4 @@
-//! Appends that wait for the high watermark, by offset.
+//! Who waits for the high watermark or the low one, by offset.
 
 use std::collections::VecDeque;
 
@@ -18,6 +18,10 @@ impl Waiters {
     pub(crate) fn add(&mut self, offset: Offset, token: Token) {
         let at = self.queue.partition_point(|(other, _)| *other <= offset);
         self.queue.insert(at, (offset, token));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// The next token that a high watermark satisfies.

@@ -440,6 +440,7 @@ fn a_follower_truncates_before_it_raises_its_high_watermark() {
             Effect::Progress { leader: 2, leader_epoch: 5, attempt: 2, log_end: 22, flushed: 20 },
             Effect::HighWatermark(22),
             Effect::LogStart(22),
+            Effect::Progress { leader: 2, leader_epoch: 5, attempt: 2, log_end: 22, flushed: 20 },
         ]
     );
 }
@@ -556,4 +557,53 @@ fn a_consumer_is_checked_like_a_follower() {
 #[should_panic(expected = "chain of offsets")]
 fn a_broken_chain_of_offsets_stops_everything() {
     Offsets { log_start: 0, high_watermark: 5, log_end: 4, flushed: 0 }.assert_chain();
+}
+
+#[test]
+fn a_deletion_waits_until_every_live_replica_begins_there() {
+    let mut play = Play::new(1);
+    play.lead(&[1, 2]);
+    let begins = |follower, log_start| Input::FollowerLogStart {
+        follower,
+        broker_epoch: BrokerEpoch::from(10 + follower),
+        log_start,
+    };
+    for _ in 0..3 {
+        play.append(None);
+    }
+    play.step(Input::Flushed(3));
+    for follower in [2, 3] {
+        play.follow(follower, 3);
+        play.step(begins(follower, 0));
+    }
+    assert_eq!(play.high_watermark(), 3);
+    let waits = |token| Input::AwaitLogStart { offset: 2, waiter: token };
+    let done = |token| [Effect::Ack(token, AckOutcome::Committed)];
+    play.step(Input::LogStart(2));
+    assert_eq!(play.step(waits(7)), []);
+    assert_eq!(play.step(begins(2, 2)), []);
+    assert_eq!(play.replica.low_watermark(), 0);
+    // Not in sync, but alive: it counts. Of an older registration it does not.
+    assert_eq!(
+        play.step(Input::FollowerLogStart { follower: 3, broker_epoch: 1, log_start: 9 }),
+        []
+    );
+    assert_eq!(play.step(begins(3, 2)), done(7));
+    assert_eq!(play.replica.low_watermark(), 2);
+    assert_eq!(play.step(waits(8)), done(8));
+    // Nobody waits for the dead; and not for one who does not lead any more.
+    play.step(Input::LogStart(3));
+    let waits = |token| Input::AwaitLogStart { offset: 3, waiter: token };
+    assert_eq!(play.step(waits(9)), []);
+    assert_eq!(play.step(begins(2, 3)), []);
+    let member = |id: BrokerId, eligible| Member {
+        broker_id: id,
+        broker_epoch: BrokerEpoch::from(10 + id),
+        eligible,
+    };
+    let members = vec![member(1, true), member(2, true), member(3, false)];
+    assert!(play.step(Input::Members(members)).contains(&done(9)[0]));
+    play.step(Input::AwaitLogStart { offset: 4, waiter: 10 });
+    let effects = play.metadata(2, 6, 9, &[2]);
+    assert!(effects.contains(&Effect::Ack(10, AckOutcome::NotLeader)));
 }

@@ -55,7 +55,7 @@ fn result(dir: &LogDirStatus, wanted: &Wanted) -> DescribeLogDirsResult {
             .with_partition_index(replica.partition)
             .with_partition_size(bytes(replica.size_bytes))
             .with_offset_lag(replica.offset_lag)
-            .with_is_future_key(false);
+            .with_is_future_key(replica.is_future);
         match topics.last_mut().filter(|topic| **topic.name == *replica.topic) {
             Some(topic) => topic.partitions.push(partition),
             None => topics.push(

@@ -2,6 +2,7 @@
 
 use ottla_metadata::{Image, Topic};
 use ottla_protocol::ErrorCode;
+use ottla_protocol::ids::TopicIdPartition;
 use ottla_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
@@ -73,7 +74,8 @@ fn describe(
     let ids = |ids: &[i32]| ids.iter().map(|id| (*id).into()).collect();
     let mut rest = topic.partitions.range(from..);
     let partitions = rest.by_ref().take(room).map(|(index, partition)| {
-        let view = PartitionView::of(context, image, partition);
+        let id = TopicIdPartition::new(topic.id, *index);
+        let view = PartitionView::of(context, image, id, partition);
         DescribeTopicPartitionsResponsePartition::default()
             .with_error_code(view.code.code())
             .with_partition_index(*index)

@@ -52,7 +52,7 @@ impl Coded for ChooseError {
             Self::NoSuchDir => ErrorCode::LogDirNotFound,
             Self::DirFailed => ErrorCode::KafkaStorageError,
             Self::NotHere => ErrorCode::ReplicaNotAvailable,
-            Self::Settled => ErrorCode::UnsupportedVersion,
+            Self::NameTooLong => ErrorCode::InvalidTopicException,
         }
     }
 }

@@ -82,7 +82,12 @@ pub(super) struct PartitionView {
 }
 
 impl PartitionView {
-    pub(super) fn of(context: &Context, image: &Image, partition: &PartitionState) -> Self {
+    pub(super) fn of(
+        context: &Context,
+        image: &Image,
+        id: TopicIdPartition,
+        partition: &PartitionState,
+    ) -> Self {
         let live = |id: BrokerId| image.broker(id).filter(|broker| !broker.fenced);
         let (code, leader) = match partition.leader.map(|leader| (leader, live(leader))) {
             Some((leader, Some(broker))) if broker.endpoint(&context.listener).is_some() => {
@@ -91,7 +96,9 @@ impl PartitionView {
             Some((_, Some(_))) => (listener_not_found_code(context.version), NO_LEADER),
             Some((_, None)) | None => (ErrorCode::LeaderNotAvailable, NO_LEADER),
         };
-        let offline = partition.replicas.iter().filter(|id| live(**id).is_none());
+        let offline = partition.replicas.iter().filter(|broker| {
+            live(**broker).is_none_or(|broker| broker.offline_replicas.contains(&id))
+        });
         Self { code, leader, offline_replicas: offline.copied().collect() }
     }
 }

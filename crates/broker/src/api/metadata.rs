@@ -8,7 +8,7 @@ use ottla_metadata::plan::malformed_topic_name;
 use ottla_metadata::proposal::{CreateTopics, NewTopic};
 use ottla_metadata::{Image, Proposal, Reply, Topic};
 use ottla_protocol::ErrorCode;
-use ottla_protocol::ids::{BrokerId, KafkaUuid};
+use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicIdPartition};
 use ottla_protocol::messages::metadata_request::MetadataRequestTopic;
 use ottla_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -190,7 +190,8 @@ fn named(
 
 fn known(context: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().map(|(index, partition)| {
-        let view = PartitionView::of(context, image, partition);
+        let id = TopicIdPartition::new(topic.id, *index);
+        let view = PartitionView::of(context, image, id, partition);
         let live = |ids: &[i32]| -> Vec<_> {
             let shown = ids.iter().filter(|id| {
                 context.version >= KNOWS_OFFLINE || !view.offline_replicas.contains(id)

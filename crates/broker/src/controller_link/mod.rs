@@ -17,7 +17,7 @@ use ottla_config::{HostPort, Voter};
 use ottla_metadata::plan::brokers::Registration;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_metadata::{Proposal, Proposer, Reply};
-use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 use ottla_rpc::controller::{Beat, RegisterRequest};
 use ottla_rpc::convert;
 use parking_lot::Mutex;
@@ -220,6 +220,23 @@ impl IsrProposer for ControllerLink {
             let proposal = Proposal::AlterPartitions(partitions);
             match self.controllers().propose(self.proposer(), &proposal, deadline).await {
                 Ok((Reply::AlterPartitions(outcomes), _)) => Ok(outcomes),
+                Ok(_) => Err(IsrError("an answer to another question".to_owned())),
+                Err(error) => Err(IsrError(error.to_string())),
+            }
+        })
+    }
+
+    fn report_offline(
+        &self,
+        replicas: Vec<TopicIdPartition>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), IsrError>> + Send + '_>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + ISR_DEADLINE;
+            let proposal = Proposal::ReportOffline(replicas);
+            match self.controllers().propose(self.proposer(), &proposal, deadline).await {
+                Ok((Reply::ReportOffline(outcome), _)) => {
+                    outcome.map_err(|refusal| IsrError(refusal.to_string()))
+                }
                 Ok(_) => Err(IsrError("an answer to another question".to_owned())),
                 Err(error) => Err(IsrError(error.to_string())),
             }

@@ -33,7 +33,7 @@ pub(super) struct Cleaner {
 struct State {
     /// The threads but the first.
     others: Vec<thread::JoinHandle<()>>,
-    /// Being compacted.
+    /// Being compacted, or not to be.
     busy: HashSet<TopicIdPartition>,
     /// Cannot be compacted.
     failed: HashSet<TopicIdPartition>,
@@ -56,6 +56,15 @@ impl Cleaner {
             // A panic has been reported where it happened.
             let _ = thread.join();
         }
+    }
+
+    /// Keeps the cleaner off a log until [`Cleaner::release`]; false if it is being compacted.
+    pub(super) fn hold(&self, id: TopicIdPartition) -> bool {
+        self.state.lock().busy.insert(id)
+    }
+
+    pub(super) fn release(&self, id: TopicIdPartition) {
+        self.state.lock().busy.remove(&id);
     }
 
     fn is_stopped(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use ottla_log::{LogError, ReadPlan};
-use ottla_protocol::ids::{BrokerId, LeaderEpoch, Offset};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, LeaderEpoch, Offset};
 use ottla_protocol::record;
 use ottla_replication::{Input, Offsets, Position, Refused, Subscription};
 use ottla_rpc::replication as pb;
@@ -14,7 +14,7 @@ use ottla_rpc::replication::partition_data::Outcome;
 use tokio::time::Instant;
 
 use super::codes;
-use super::replica::{After, Partition};
+use super::replica::{After, Partition, State};
 use super::session::Session;
 use super::throttle::Limit;
 
@@ -163,7 +163,12 @@ pub(super) struct Drained {
 
 impl Partition {
     /// A follower asks to be sent to. What is not streamed is answered at once.
-    pub(super) fn subscribe(self: &Arc<Self>, session: &Arc<Session>, position: Position) {
+    pub(super) fn subscribe(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        position: Position,
+        log_start: Offset,
+    ) {
         let now_ms = self.shared.clock.now_ms();
         let answer = self.run(|state, after| {
             let Some(log) = state.log.take() else {
@@ -172,6 +177,8 @@ impl Partition {
             let (replica, effects) = state.replica_and_effects();
             let result = replica.subscribe(now_ms, &position, log.epochs().entries(), effects);
             state.log = Some(log);
+            let who = (position.follower, position.broker_epoch);
+            note_log_start(state, now_ms, who, log_start);
             // Only the follower's newest request ends what it is sent; a late one of an older stream,
             // refused for its epoch, does not.
             if matches!(result, Ok(_) | Err(Refused::OutOfRange)) {
@@ -209,16 +216,21 @@ impl Partition {
     pub(super) fn on_progress(
         self: &Arc<Self>,
         follower: BrokerId,
-        broker_epoch: i64,
+        broker_epoch: BrokerEpoch,
         progress: &pb::Progress,
     ) {
-        self.step(Input::FollowerAt {
-            follower,
-            broker_epoch,
-            leader_epoch: progress.leader_epoch,
-            attempt: progress.attempt,
-            log_end: progress.log_end_offset,
-            flushed: progress.flushed_offset,
+        let now_ms = self.shared.clock.now_ms();
+        self.run(|state, _| {
+            let progressed = Input::FollowerAt {
+                follower,
+                broker_epoch,
+                leader_epoch: progress.leader_epoch,
+                attempt: progress.attempt,
+                log_end: progress.log_end_offset,
+                flushed: progress.flushed_offset,
+            };
+            state.step(now_ms, progressed);
+            note_log_start(state, now_ms, (follower, broker_epoch), progress.log_start_offset);
         });
     }
 
@@ -349,5 +361,18 @@ impl Partition {
     /// The session is over.
     pub(super) fn forget_session(&self, session: &Arc<Session>) {
         self.look(|state| state.feeds.retain(|feed| !feed.is_of(session)));
+    }
+}
+
+/// Where a follower's log begins: it changes seldom.
+fn note_log_start(
+    state: &mut State,
+    now_ms: i64,
+    (follower, broker_epoch): (BrokerId, BrokerEpoch),
+    log_start: Offset,
+) {
+    let leader = state.replica.as_leader();
+    if leader.is_some_and(|leader| leader.follower_log_start(follower) != Some(log_start)) {
+        state.step(now_ms, Input::FollowerLogStart { follower, broker_epoch, log_start });
     }
 }

@@ -12,7 +12,6 @@ use parking_lot::{Condvar, Mutex};
 
 use super::append;
 use super::replica::{FlushState, Partition};
-use super::shared::Shared;
 
 /// Flushes of different partitions run side by side: the file system joins them in one commit.
 const THREADS_PER_DIR: usize = 3;
@@ -113,6 +112,9 @@ fn work(queue: &Queue) {
             }
             Err(error) => {
                 tracing::error!(?partition, %error, "a flush has failed");
+                if let Some(dir) = queue.dir.upgrade() {
+                    dir.take_out_of_service(&error);
+                }
                 partition.shared.storage_failed(&error.to_string());
             }
         }
@@ -151,17 +153,23 @@ fn flush(partition: &Arc<Partition>) -> Result<bool, LogError> {
 
 /// Flushes because of `flush.ms`, if nothing else is about to.
 pub(super) fn flush_by_time(partition: &Arc<Partition>) {
-    let idle = partition.look(|state| {
+    let begins = partition.look(|state| {
         state.flush_scheduled = false;
-        let idle = state.flush == FlushState::Idle && state.log.is_some();
-        if idle {
+        let begins = state.may_flush();
+        if begins {
             state.flush = FlushState::Busy;
         }
-        idle
+        begins
     });
-    if idle {
+    if begins {
         partition.enqueue_flush();
     }
+}
+
+/// Ends a hold: whatever is not on disk is flushed.
+pub(super) fn release(partition: &Arc<Partition>) {
+    partition.look(|state| state.flush_held = false);
+    flush_by_time(partition);
 }
 
 /// What a shutdown needs of a partition: its producers and bytes on disk. Takes the log out.
@@ -176,36 +184,5 @@ pub(super) fn close(partition: &Arc<Partition>) -> Result<(), LogError> {
     match log {
         Some(log) => log?.close(),
         None => Ok(()),
-    }
-}
-
-impl Shared {
-    /// Tells the broker, if `error`, met outside of a partition's lock, says that a log directory has failed.
-    pub(super) fn note_failure(self: &Arc<Self>, error: &LogError) {
-        if let LogError::StorageFailed { .. } = error {
-            self.storage_failed(&error.to_string());
-        }
-    }
-
-    /// A log directory has failed: its partitions serve nobody any more, and the broker is told.
-    pub(super) fn storage_failed(self: &Arc<Self>, reason: &str) {
-        if self.failure.send_if_modified(|failure| {
-            let first = failure.is_none();
-            if first {
-                *failure = Some(reason.to_owned());
-            }
-            first
-        }) {
-            tracing::error!(reason, "a log directory is out of service");
-        }
-        for partition in self.all() {
-            let failed = partition.look(|state| {
-                state.log.as_ref().is_some_and(|log| log.dir().failure().is_some())
-                    && !matches!(state.replica.role(), ottla_replication::Role::Failed { .. })
-            });
-            if failed {
-                partition.step(Input::StorageFailed);
-            }
-        }
     }
 }

@@ -36,6 +36,8 @@ pub struct ReplicaSize {
     pub size_bytes: u64,
     /// How many records it is behind the high watermark it knows.
     pub offset_lag: i64,
+    /// It is a copy on its way to that directory; its lag is behind the log that it is a copy of.
+    pub is_future: bool,
 }
 
 /// An idempotent producer as a leader remembers it.
@@ -56,9 +58,22 @@ impl Partitions {
     #[must_use]
     pub fn log_dirs(&self) -> Vec<LogDirStatus> {
         let mut replicas: BTreeMap<PathBuf, Vec<ReplicaSize>> = BTreeMap::new();
+        // Before the places are looked at: a replica that arrives meanwhile is seen as arrived.
+        let moves = self.disks.moves.all();
         for partition in self.all() {
             let Some((dir, size)) = partition.place() else { continue };
             replicas.entry(dir).or_default().push(size);
+        }
+        for (id, moving) in moves {
+            let Some(partition) = self.get(id) else { continue };
+            let Some((place, size)) = partition.place() else { continue };
+            if place == moving.to.path() {
+                continue;
+            }
+            let (log_end, size_bytes) = moving.progress();
+            let offset_lag = (partition.own_end().0 - log_end).max(0);
+            let copy = ReplicaSize { size_bytes, offset_lag, is_future: true, ..size };
+            replicas.entry(moving.to.path().to_owned()).or_default().push(copy);
         }
         let status = |dir: &Arc<LogDir>| {
             let path = dir.path().to_owned();
@@ -87,6 +102,7 @@ impl Partition {
                 partition: self.id().partition,
                 size_bytes: Log::size(log),
                 offset_lag: (offsets.high_watermark - offsets.log_end).max(0),
+                is_future: false,
             };
             Some((log.dir().path().to_owned(), size))
         })

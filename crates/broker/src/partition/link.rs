@@ -115,6 +115,8 @@ impl Links {
                     Some(last) => {
                         last.log_end_offset = last.log_end_offset.max(progress.log_end_offset);
                         last.flushed_offset = last.flushed_offset.max(progress.flushed_offset);
+                        last.log_start_offset =
+                            last.log_start_offset.max(progress.log_start_offset);
                     }
                     None => outbound.next.progress.push(progress),
                 }

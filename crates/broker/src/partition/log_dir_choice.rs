@@ -1,11 +1,13 @@
 //! Which log directory a replica is to be in, if somebody chose one (KIP-113).
 //!
-//! A choice counts when the replica is created, so it is made while the replica is not here yet: that is
-//! how a reassignment names directories. A replica that is here stays where it is.
+//! A replica that is not here yet is created there: that is how a reassignment names directories. One that
+//! is here is moved (`moves`).
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use ottla_log::MAX_MOVABLE_NAME;
 use ottla_protocol::ids::TopicIdPartition;
 use parking_lot::Mutex;
 
@@ -37,29 +39,49 @@ pub enum ChooseError {
     /// The replica is not here; should it come, it comes into that directory.
     #[error("the replica is not on this broker yet")]
     NotHere,
-    /// The replica is in another directory already.
-    #[error("a replica is not moved between log directories once it is there")]
-    Settled,
+    /// The name of the replica's directory would be longer than a file system takes.
+    #[error("The topic name is too long.")]
+    NameTooLong,
 }
 
 impl Partitions {
-    /// Chooses the log directory of a replica, by the directory's path as in `log.dirs`.
+    /// Chooses the log directory of a replica, by the directory's path as in `log.dirs`. One that is here
+    /// begins to move there, and stops moving to anywhere else; to where it is: it stays.
     ///
     /// # Errors
     /// [`ChooseError`]; also when the choice is kept for a replica that is not here yet.
     pub fn choose_log_dir(&self, id: TopicIdPartition, path: &Path) -> Result<(), ChooseError> {
         let dirs = &self.disks.dirs;
         let place = dirs.iter().position(|dir| dir.path() == path).ok_or(ChooseError::NoSuchDir)?;
-        if dirs.get(place).is_some_and(|dir| dir.failure().is_some()) {
+        let Some(dir) = dirs.get(place).filter(|dir| dir.failure().is_none()) else {
             return Err(ChooseError::DirFailed);
-        }
+        };
         let partition = self.get(id);
+        let name_len = partition.as_ref().map_or(0, |partition| format!("{partition:?}").len());
+        if name_len > MAX_MOVABLE_NAME {
+            return Err(ChooseError::NameTooLong);
+        }
+        let moves = &self.disks.moves;
+        let moving = moves.get(id);
+        let elsewhere = moving.as_ref().filter(|moving| moving.to.path() != path);
         let current = partition.and_then(|partition| {
-            partition.look(|state| state.log.as_ref().map(|log| log.dir().path().to_owned()))
+            partition.look(|state| {
+                if let Some(elsewhere) = elsewhere {
+                    elsewhere.cancel();
+                }
+                state.log.as_ref().map(|log| log.dir().path().to_owned())
+            })
         });
+        if let Some(elsewhere) = elsewhere {
+            moves.forget(elsewhere);
+        }
         match current {
             Some(current) if current == path => Ok(()),
-            Some(_) => Err(ChooseError::Settled),
+            Some(_) if moving.is_some() && elsewhere.is_none() => Ok(()),
+            Some(_) => {
+                moves.begin(id, Arc::clone(dir), None);
+                Ok(())
+            }
             None => {
                 let mut choices = self.disks.choices.0.lock();
                 if choices.len() < MAX_CHOICES {

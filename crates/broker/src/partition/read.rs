@@ -8,6 +8,7 @@ use ottla_protocol::ids::{LeaderEpoch, Offset};
 use ottla_protocol::record::NO_TIMESTAMP;
 use ottla_replication::{Input, NotReadable, leader_epoch};
 
+use super::ack::AckToken;
 use super::replica::{Partition, State};
 use super::types::{
     Isolation, ListOffset, ListOffsetError, ListedOffset, PartitionError, Read, ReadError,
@@ -119,17 +120,21 @@ impl Partition {
         })
     }
 
-    /// DeleteRecords: raises the log start to `before` (-1: the high watermark) and says where it is.
-    /// Durable when it returns. Blocking.
+    /// DeleteRecords: raises the log start to `before` (-1: the high watermark). Durable here when it
+    /// returns; `ack` is completed when every live replica's log begins there. Blocking.
     ///
     /// # Errors
     /// Beyond the high watermark, not the leader, or a `cleanup.policy` without `delete`.
-    pub fn delete_records(self: &Arc<Self>, before: Offset) -> Result<Offset, ReadError> {
+    pub fn delete_records(
+        self: &Arc<Self>,
+        before: Offset,
+        ack: Option<AckToken>,
+    ) -> Result<(), ReadError> {
         if !self.settings.load().cleanup_policy.delete {
             return Err(ReadError::NotDeletable);
         }
         let now_ms = self.shared.clock.now_ms();
-        let (log_start, dir) = self.run(|state, after| {
+        let dir = self.run(|state, after| {
             check_leader(state, None)?;
             let offsets = state.replica.offsets();
             let before = if before == -1 { offsets.high_watermark } else { before };
@@ -147,13 +152,16 @@ impl Partition {
             })?;
             let (log_start, dir) = (log.log_start(), Arc::clone(log.dir()));
             state.step(now_ms, Input::LogStart(log_start));
+            if let Some(waiter) = state.wait(ack) {
+                state.step(now_ms, Input::AwaitLogStart { offset: before, waiter });
+            }
             for feed in state.feeds.iter_mut().filter(|feed| feed.may_tell_offsets()) {
                 after.lazy.push(feed.tell_offsets());
             }
-            Ok((log_start, dir))
+            Ok(dir)
         })?;
         dir.checkpoint_log_starts().map_err(|error| storage(self, &error))?;
-        Ok(log_start)
+        Ok(())
     }
 }
 

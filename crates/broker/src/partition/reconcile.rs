@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ottla_config::{Layers, TopicConfig};
-use ottla_log::{Compaction, Log, LogConfig, LogError, NewLog};
+use ottla_log::{Compaction, DeletedDir, Log, LogConfig, LogError, NewLog};
 use ottla_metadata::{ConfigResource, Delta, Image, Partition as PartitionMetadata};
 use ottla_protocol::ids::{TopicIdPartition, TopicName, TopicPartition};
 use ottla_replication::{Input, Member, PartitionState, Replica, Rules};
@@ -68,6 +68,8 @@ impl Partitions {
         }
         self.bring_up(image, &self.all_wanted(image));
         self.set_strays_aside();
+        self.resume_moves();
+        self.shared.offline.notify_one();
         true
     }
 
@@ -85,7 +87,7 @@ impl Partitions {
     /// replicas must be in sync: a stricter rule holds before the new state does, a laxer one after it, so
     /// that neither lets the high watermark run ahead of those whom the controller counts as eligible.
     fn tell_state(&self, partition: &Arc<Partition>, image: &Image, metadata: &PartitionMetadata) {
-        let state = state_of(image, metadata);
+        let state = state_of(image, partition.id(), metadata);
         let rules = self.rules(&partition.settings.load(), metadata.replication_factor());
         let now_ms = self.shared.clock.now_ms();
         partition.run(|replica, _| {
@@ -146,13 +148,14 @@ impl Partitions {
                 .entry(Arc::clone(&wanted.topic))
                 .or_insert_with(|| self.topic_config(image, &wanted.topic));
             let loaded = self.disks.unclaimed.lock().remove(&wanted.id);
-            if let Some(log) = loaded {
-                logs.push((wanted, log));
-                continue;
-            }
             let name = TopicPartition::new(Arc::clone(&wanted.topic), wanted.id.partition);
             if self.disks.unreadable.contains(&name) {
+                // Another directory may hold an older log of it, which a move has left.
                 tracing::error!(partition = %name, "offline: its log could not be loaded");
+                continue;
+            }
+            if let Some(log) = loaded {
+                logs.push((wanted, log));
                 continue;
             }
             // The directory that was chosen, else the one with the fewest partitions.
@@ -164,13 +167,7 @@ impl Partitions {
             }
         }
         for (dir, wanted) in new {
-            match self.create_logs(dir, &wanted, &settings) {
-                Ok(created) => logs.extend(wanted.into_iter().zip(created)),
-                Err(error) => {
-                    tracing::error!(%error, partitions = wanted.len(), "cannot create partitions");
-                    self.shared.note_failure(&error);
-                }
-            }
+            logs.extend(self.create_in_any(dir, wanted, &settings));
         }
         let mut created = Vec::new();
         for (wanted, log) in logs {
@@ -184,6 +181,23 @@ impl Partitions {
             }
         }
         self.shared.partitions.write().extend(created);
+    }
+
+    /// Goes on with the moves between log directories that an earlier life of the broker had begun.
+    fn resume_moves(&self) {
+        for found in self.disks.futures.lock().drain(..) {
+            let moving = self.get(found.id).filter(|partition| {
+                let place =
+                    partition.look(|state| state.log.as_ref().map(|log| Arc::clone(log.dir())));
+                place.is_some_and(|place| !Arc::ptr_eq(&place, &found.to))
+            });
+            if moving.is_some() && self.disks.moves.get(found.id).is_none() {
+                self.disks.moves.begin(found.id, found.to, Some(found.copy));
+            } else {
+                let copy = DeletedDir { path: found.copy.path };
+                self.disks.upkeep.remove_later(vec![copy], 0);
+            }
+        }
     }
 
     fn logs_per_dir(&self) -> BTreeMap<usize, usize> {
@@ -206,6 +220,26 @@ impl Partitions {
             }
         }
         load
+    }
+
+    /// Creates logs in a directory, or, should it fail, in the next one that does not.
+    fn create_in_any<'a>(
+        &self,
+        dir: usize,
+        wanted: Vec<&'a Wanted>,
+        settings: &HashMap<TopicName, TopicConfig>,
+    ) -> Vec<(&'a Wanted, Log)> {
+        let others = (0..self.disks.dirs.len()).filter(|other| *other != dir);
+        for dir in std::iter::once(dir).chain(others) {
+            match self.create_logs(dir, &wanted, settings) {
+                Ok(created) => return wanted.into_iter().zip(created).collect(),
+                Err(error) => {
+                    tracing::error!(%error, partitions = wanted.len(), "cannot create partitions");
+                    self.shared.note_failure(&error);
+                }
+            }
+        }
+        Vec::new()
     }
 
     fn create_logs(
@@ -296,6 +330,7 @@ impl Partitions {
         if delta.brokers.is_empty() {
             return;
         }
+        self.shared.offline.notify_one();
         for broker in delta.brokers.keys() {
             self.shared.links.redial(*broker);
         }
@@ -303,7 +338,7 @@ impl Partitions {
             let Some(metadata) = image.partition(partition.id()) else { continue };
             let leads = metadata.leader == Some(self.shared.me);
             if leads && metadata.replicas.iter().any(|it| delta.brokers.contains_key(it)) {
-                partition.step(Input::Members(members(image, metadata)));
+                partition.step(Input::Members(members(image, partition.id(), metadata)));
             }
         }
     }
@@ -381,25 +416,25 @@ fn retire(partition: &Arc<Partition>) -> Option<Log> {
 }
 
 /// The replicas' brokers, from one image.
-fn members(image: &Image, metadata: &PartitionMetadata) -> Vec<Member> {
-    let member = |id: &i32| {
-        let broker = image.broker(*id);
+fn members(image: &Image, id: TopicIdPartition, metadata: &PartitionMetadata) -> Vec<Member> {
+    let member = |broker_id: &i32| {
+        let broker = image.broker(*broker_id);
         Member {
-            broker_id: *id,
+            broker_id: *broker_id,
             broker_epoch: broker.map_or(-1, |broker| broker.epoch),
-            eligible: broker.is_some_and(|broker| broker.is_active()),
+            eligible: broker.is_some_and(|broker| broker.may_serve(id)),
         }
     };
     metadata.replicas.iter().map(member).collect()
 }
 
-fn state_of(image: &Image, metadata: &PartitionMetadata) -> PartitionState {
+fn state_of(image: &Image, id: TopicIdPartition, metadata: &PartitionMetadata) -> PartitionState {
     PartitionState {
         leader: metadata.leader,
         leader_epoch: metadata.leader_epoch,
         partition_epoch: metadata.partition_epoch,
         isr: metadata.isr.clone(),
-        replicas: members(image, metadata),
+        replicas: members(image, id, metadata),
     }
 }
 

@@ -8,13 +8,13 @@ use std::thread;
 
 use arc_swap::ArcSwap;
 use ottla_config::NodeConfig;
-use ottla_log::{DeletedDir, Log, LogConfig, LogDir, MetaProperties, OpenOptions};
+use ottla_log::{DeletedDir, Log, LogDir};
 use ottla_metadata::Image;
 use ottla_metadata::plan::brokers::NEW_DATA_DIRECTORY;
 use ottla_metadata::proposal::{AlterPartition, Outcome};
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition, TopicPartition};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::cleaner::Cleaner;
@@ -23,6 +23,9 @@ use super::flusher::{self, Flusher};
 use super::herald::Herald;
 use super::link::Links;
 use super::log_dir_choice::Choices;
+use super::log_dirs::{FoundCopy, LogDirs};
+use super::moves::Moves;
+use super::offline;
 use super::proposals::{self, Proposals};
 use super::replica::Partition;
 use super::service::ReplicationService;
@@ -31,16 +34,19 @@ use super::throttle::Throttles;
 use super::timers::Timers;
 use super::upkeep::Upkeep;
 
-/// Segment files kept open while not in use, per log directory; the active ones are not counted.
-const MAX_OPEN_FILES: usize = 4096;
-
-/// How ISR proposals reach the active controller; the broker's controller link implements it.
+/// How proposals reach the active controller; the broker's controller link implements it.
 pub trait IsrProposer: Send + Sync + 'static {
     /// Asks for other in-sync sets; one outcome per item, in order. The new state comes by the feed.
     fn propose_isr(
         &self,
         partitions: Vec<AlterPartition>,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<Outcome>, ProposeError>> + Send + '_>>;
+
+    /// Says which replicas of this broker are in log directories out of service: all of them.
+    fn report_offline(
+        &self,
+        replicas: Vec<TopicIdPartition>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ProposeError>> + Send + '_>>;
 }
 
 /// It is not known whether the proposal was taken: it is made again.
@@ -77,6 +83,8 @@ pub(super) struct Disks {
     pub(super) dirs: Vec<Arc<LogDir>>,
     /// Loaded, and not yet claimed by the metadata.
     pub(super) unclaimed: Mutex<HashMap<TopicIdPartition, Log>>,
+    /// Unfinished copies, until the metadata says whether they are wanted.
+    pub(super) futures: Mutex<Vec<FoundCopy>>,
     /// Partitions are served: an image that counts has been applied. Held while one is applied.
     pub(super) begun: Mutex<bool>,
     /// Partition directories that could not be loaded: they are left alone.
@@ -84,7 +92,8 @@ pub(super) struct Disks {
     pub(super) choices: Choices,
     pub(super) upkeep: Upkeep,
     pub(super) cleaner: Cleaner,
-    /// A log directory had no `meta.properties`.
+    pub(super) moves: Moves,
+    /// A log directory was of no cluster yet.
     is_new: bool,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
@@ -96,30 +105,7 @@ impl Partitions {
     /// A directory that is in use, unwritable, or another cluster's or node's.
     pub fn open(options: PartitionsOptions) -> Result<Self, StartError> {
         let PartitionsOptions { config, incarnation_id, proposer, runtime } = options;
-        let mut dirs = Vec::new();
-        let mut unclaimed = HashMap::new();
-        let mut unreadable = HashSet::new();
-        let mut deleted = Vec::new();
-        let mut is_new = false;
-        for path in &config.log_dirs {
-            is_new |= MetaProperties::read(path).map_err(refuse)?.is_none();
-            let dir = LogDir::open(path, open_options(&config)).map_err(refuse)?;
-            let report = dir.load().map_err(refuse)?;
-            for failure in report.failures {
-                tracing::error!(path = %failure.path.display(), error = %failure.error,
-                    "a partition's log cannot be loaded and is left as it is");
-                unreadable.insert(failure.topic_partition);
-            }
-            if let Some(reason) = dir.failure() {
-                return Err(StartError(reason.to_string()));
-            }
-            for log in report.logs {
-                let partition = log.topic_partition().partition;
-                unclaimed.insert(TopicIdPartition::new(log.topic_id(), partition), log);
-            }
-            deleted.extend(report.deleted);
-            dirs.push(dir);
-        }
+        let LogDirs { dirs, logs, futures, unreadable, deleted, is_new } = LogDirs::load(&config)?;
         let clock = Clock::new();
         let (proposals, queue) = Proposals::new();
         let shared = Arc::new(Shared {
@@ -135,6 +121,8 @@ impl Partitions {
             throttles: Throttles::default(),
             proposals,
             stopping: watch::Sender::new(false),
+            dirs: dirs.iter().map(Arc::downgrade).collect(),
+            offline: Notify::new(),
             failure: watch::Sender::new(None),
             stored_cluster_id: dirs.iter().find_map(|dir| dir.meta().cluster_id),
             broker_epoch: AtomicI64::new(-1),
@@ -146,17 +134,20 @@ impl Partitions {
             shared,
             disks: Arc::new(Disks {
                 dirs,
-                unclaimed: Mutex::new(unclaimed),
+                unclaimed: Mutex::new(logs),
+                futures: Mutex::new(futures),
                 begun: Mutex::new(false),
                 is_new,
                 unreadable,
                 choices: Choices::default(),
                 upkeep: Upkeep::default(),
                 cleaner: Cleaner::default(),
+                moves: Moves::default(),
                 threads: Mutex::default(),
             }),
         };
-        partitions.start(queue, proposer, deleted).map_err(refuse)?;
+        let started = partitions.start(queue, proposer, deleted);
+        started.map_err(|error| StartError(error.to_string()))?;
         Ok(partitions)
     }
 
@@ -167,7 +158,9 @@ impl Partitions {
         deleted: Vec<DeletedDir>,
     ) -> std::io::Result<()> {
         let shared = &self.shared;
-        shared.runtime.spawn(proposals::run(queue, proposer, shared.stopping.subscribe()));
+        let stopping = || shared.stopping.subscribe();
+        shared.runtime.spawn(proposals::run(queue, Arc::clone(&proposer), stopping()));
+        shared.runtime.spawn(offline::report(Arc::clone(shared), proposer, stopping()));
         let herald = Arc::clone(shared);
         shared.runtime.spawn(async move { herald.herald.run(herald.stopping.subscribe()).await });
         shared.flusher.start()?;
@@ -182,6 +175,12 @@ impl Partitions {
             thread::Builder::new()
                 .name("upkeep".to_owned())
                 .spawn(move || upkeep.disks.upkeep.run(&upkeep))?,
+        );
+        let mover = self.clone();
+        threads.push(
+            thread::Builder::new()
+                .name("moves".to_owned())
+                .spawn(move || mover.disks.moves.run(&mover))?,
         );
         let enabled = shared.config.static_values.get("log.cleaner.enable");
         if enabled.is_none_or(|enabled| enabled == "true") {
@@ -220,8 +219,9 @@ impl Partitions {
         self.shared.runtime.spawn_blocking(move || partitions.begin_if_current());
     }
 
-    /// Completes, with the reason, when a log directory is out of service. The broker should then stop at
-    /// once and not cleanly, so that other replicas take over.
+    /// Completes, with the reason, when the broker cannot go on: no log directory is in service any more, or
+    /// the one with the metadata is not. It should then stop at once and not cleanly, so that other replicas
+    /// take over.
     pub async fn storage_failure(&self) -> String {
         let mut failure = self.shared.failure.subscribe();
         match failure.wait_for(Option::is_some).await {
@@ -304,24 +304,11 @@ impl Partitions {
         self.shared.timers.stop();
         self.disks.upkeep.stop();
         self.disks.cleaner.stop();
+        self.disks.moves.stop();
         self.shared.flusher.stop();
         for thread in self.disks.threads.lock().drain(..) {
             // A panic has been reported where it happened.
             let _ = thread.join();
         }
-    }
-}
-
-fn refuse(error: impl std::fmt::Display) -> StartError {
-    StartError(error.to_string())
-}
-
-fn open_options(config: &NodeConfig) -> OpenOptions {
-    OpenOptions {
-        node_id: config.node_id,
-        cluster_id: config.cluster_id.clone(),
-        recovery_threads: usize::try_from(config.num_recovery_threads_per_data_dir).unwrap_or(1),
-        max_open_files: MAX_OPEN_FILES,
-        config: LogConfig::default(),
     }
 }

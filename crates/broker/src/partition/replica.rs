@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use ottla_config::TopicConfig;
 use ottla_log::Log;
 use ottla_protocol::ids::{BrokerId, Offset, TopicIdPartition, TopicName};
@@ -58,7 +58,8 @@ pub struct Partition {
     topic: TopicName,
     pub(super) shared: Arc<Shared>,
     pub(super) settings: ArcSwap<TopicConfig>,
-    flush_queue: Option<Arc<flusher::Queue>>,
+    /// Of the log directory that it is in.
+    flush_queue: ArcSwapOption<flusher::Queue>,
     state: Mutex<State>,
 }
 
@@ -76,6 +77,8 @@ pub(super) struct State {
     /// Followers that are sent to; empty unless it leads.
     pub(super) feeds: Vec<Feed>,
     pub(super) flush: FlushState,
+    /// No flush begins: its log is about to be replaced.
+    pub(super) flush_held: bool,
     /// A flush by `flush.ms` has been scheduled.
     pub(super) flush_scheduled: bool,
     /// How often in a row the leader has refused to send.
@@ -116,10 +119,18 @@ impl State {
 
     /// The answer to a request that only the leader serves.
     pub(super) fn not_leader(&self) -> PartitionError {
+        if matches!(self.replica.role(), Role::Failed { .. }) {
+            return PartitionError::Storage("its log directory is out of service".to_owned());
+        }
         PartitionError::NotLeader {
             leader: self.replica.leader().unwrap_or(-1),
             leader_epoch: self.replica.leader_epoch(),
         }
+    }
+
+    /// A flush may begin.
+    pub(super) fn may_flush(&self) -> bool {
+        self.flush == FlushState::Idle && !self.flush_held && self.log.is_some()
     }
 
     /// Keeps who waits; the token goes into the replica.
@@ -154,6 +165,7 @@ impl Partition {
             log: Some(log),
             feeds: Vec::new(),
             flush: FlushState::Idle,
+            flush_held: false,
             flush_scheduled: false,
             refusals: 0,
             following: None,
@@ -162,16 +174,22 @@ impl Partition {
             next_token: 0,
             readers: HashMap::new(),
         };
-        let flush_queue = state.log.as_ref().and_then(|log| shared.flusher.queue(log.dir()));
-        let settings = ArcSwap::from_pointee(settings);
+        let queue = state.log.as_ref().and_then(|log| shared.flusher.queue(log.dir()));
+        let (settings, flush_queue) = (ArcSwap::from_pointee(settings), ArcSwapOption::new(queue));
         Arc::new(Self { id, topic, shared, settings, flush_queue, state: Mutex::new(state) })
     }
 
     /// Its flush state is busy: a flusher thread is to take it.
     pub(super) fn enqueue_flush(self: &Arc<Self>) {
-        if let Some(queue) = &self.flush_queue {
+        if let Some(queue) = &*self.flush_queue.load() {
             queue.push(Arc::clone(self));
         }
+    }
+
+    /// Its log is this one from here on: it has come from a move to another log directory.
+    pub(super) fn place_log(&self, state: &mut State, log: Log) {
+        self.flush_queue.store(self.shared.flusher.queue(log.dir()));
+        state.log = Some(log);
     }
 
     /// Its id.
@@ -236,6 +254,7 @@ impl Partition {
                         log_end_offset: log_end,
                         flushed_offset: flushed,
                         attempt,
+                        log_start_offset: state.replica.offsets().log_start,
                     };
                     after.progress = Some((leader, progress));
                 }
@@ -283,7 +302,7 @@ impl Partition {
             }
         }
         state.effects = effects;
-        if state.flush == FlushState::Idle && state.log.is_some() && state.replica.wants_flush() {
+        if state.may_flush() && state.replica.wants_flush() {
             state.flush = FlushState::Busy;
             after.flush = true;
         }
@@ -349,10 +368,10 @@ impl Partition {
         readers.insert(Arc::as_ptr(reader) as usize, Arc::downgrade(reader));
     }
 
-    /// The least log start over the replicas, as far as it is known here: the leader's own.
+    /// The least log start over the live replicas; -1 while one of them has not said.
     #[must_use]
     pub fn low_watermark(&self) -> Offset {
-        self.look(|state| state.replica.offsets().log_start)
+        self.look(|state| state.replica.low_watermark())
     }
 
     /// A look at it.

@@ -141,6 +141,7 @@ fn handle(shared: &Arc<Shared>, session: &Arc<Session>, message: &FromFollower) 
                 flushed: position.flushed_offset,
                 last_epoch: position.last_fetched_epoch,
             },
+            position.log_start_offset,
         );
     }
     for progress in &message.progress {

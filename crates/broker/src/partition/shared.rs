@@ -1,16 +1,17 @@
 //! What all partitions of a broker share.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ottla_config::{Layers, NodeConfig};
-use ottla_metadata::{ConfigResource, Image};
+use ottla_config::NodeConfig;
+use ottla_log::LogDir;
+use ottla_metadata::Image;
 use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::clock::Clock;
@@ -41,7 +42,11 @@ pub(super) struct Shared {
     pub(super) proposals: Proposals,
     /// True once the streams are to end.
     pub(super) stopping: watch::Sender<bool>,
-    /// Why a log directory is out of service.
+    /// The log directories. Weak: a stopped broker's are unlocked though a replica is still held somewhere.
+    pub(super) dirs: Vec<Weak<LogDir>>,
+    /// What is out of service may have changed.
+    pub(super) offline: Notify,
+    /// Why the broker cannot go on: too much of its log directories is out of service.
     pub(super) failure: watch::Sender<Option<String>>,
     /// The cluster id as the log directories have it; the image's comes first.
     pub(super) stored_cluster_id: Option<String>,
@@ -68,12 +73,7 @@ impl Shared {
     /// `producer.id.expiration.ms`, which changes while the broker runs.
     pub(super) fn producer_id_expiration_ms(&self) -> i64 {
         let image = self.image.load();
-        let layers = Layers {
-            own: None,
-            broker: Some(image.config(&ConfigResource::Broker(self.me))),
-            cluster: Some(image.config(&ConfigResource::ClusterDefault)),
-            file: Some(&self.config.static_values),
-        };
+        let layers = image.broker_layers(self.me, &self.config.static_values);
         layers.long("producer.id.expiration.ms")
     }
 

@@ -54,7 +54,8 @@ impl LogDir {
         if place.exists() {
             return Err(LogError::AlreadyExists { path: place });
         }
-        let name = files::renamed_partition_dir(&new.topic_partition, SUFFIX.trim_start_matches('-'));
+        let name =
+            files::renamed_partition_dir(&new.topic_partition, SUFFIX.trim_start_matches('-'));
         let path = self.path().join(&name);
         let created = self.create_dir(&new, path.clone())?;
         let moved = path.join(MOVED);
@@ -72,7 +73,8 @@ impl LogDir {
         self.usable()?;
         let unknown = |what: String| LogError::UnknownTopicId { path: found.path.clone(), what };
         let topic_id = meta::read_partition_metadata(&found.path).map_err(unknown)?;
-        let topic_id = topic_id.ok_or_else(|| unknown("the file is missing or empty".to_owned()))?;
+        let topic_id =
+            topic_id.ok_or_else(|| unknown("the file is missing or empty".to_owned()))?;
         if !is_moved(&found.path) {
             return Err(unknown(format!("an interrupted creation: {MOVED} is missing")));
         }

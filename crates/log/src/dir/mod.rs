@@ -208,6 +208,14 @@ impl LogDir {
         self.failure.get().cloned()
     }
 
+    /// Puts the directory out of service for an error that did not do so by itself.
+    pub fn take_out_of_service(&self, error: &LogError) {
+        self.failure.get_or_init(|| {
+            tracing::error!(dir = %self.path.display(), %error, "log directory out of service");
+            error.to_string().into()
+        });
+    }
+
     fn is_loaded(&self) -> bool {
         self.loaded.load(Ordering::Acquire)
     }

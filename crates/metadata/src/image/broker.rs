@@ -1,8 +1,9 @@
 //! A registered broker.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TopicIdPartition};
 
 /// A registered broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Broker {
     pub fenced: bool,
     /// It is handing over its leaderships and leaves every ISR.
     pub in_controlled_shutdown: bool,
+    /// Its replicas in log directories that are out of service.
+    pub offline_replicas: Arc<BTreeSet<TopicIdPartition>>,
 }
 
 impl Broker {
@@ -30,6 +33,12 @@ impl Broker {
     #[must_use]
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown
+    }
+
+    /// Whether its replica of a partition may lead and may be in sync.
+    #[must_use]
+    pub fn may_serve(&self, id: TopicIdPartition) -> bool {
+        self.is_active() && !self.offline_replicas.contains(&id)
     }
 
     /// Its address on a listener.

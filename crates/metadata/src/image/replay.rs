@@ -65,6 +65,11 @@ impl Image {
                 Ok(())
             }
             Record::BrokerChange(change) => self.replay_broker_change(change),
+            Record::OfflineReplicas { broker_id, broker_epoch, replicas } => {
+                let broker = self.registered_mut(*broker_id, *broker_epoch)?;
+                broker.offline_replicas = Arc::new(replicas.iter().copied().collect());
+                Ok(())
+            }
             &Record::UnregisterBroker { broker_id, broker_epoch } => {
                 // Also the form in which a snapshot keeps the counter, for a broker that is nobody:
                 // that the registration is gone is true either way.
@@ -85,6 +90,7 @@ impl Image {
                 let topic =
                     self.topics.get_mut(&id.topic_id).ok_or(Ignored::UnknownPartition(*id))?;
                 topic.partitions.insert(id.partition, Arc::new(state.clone()));
+                self.forget_offline(*id, &state.replicas);
                 Ok(())
             }
             Record::Config { resource, key, value } => {
@@ -165,20 +171,36 @@ impl Image {
                 inter_broker_listener: Arc::clone(&broker.inter_broker_listener),
                 fenced: true,
                 in_controlled_shutdown: false,
+                offline_replicas: Arc::default(),
             }),
         );
     }
 
+    fn registered_mut(
+        &mut self,
+        broker_id: BrokerId,
+        broker_epoch: BrokerEpoch,
+    ) -> Result<&mut Broker, Ignored> {
+        let broker = self.brokers.get_mut(&broker_id);
+        let broker = broker.filter(|broker| broker.epoch == broker_epoch);
+        broker.map(Arc::make_mut).ok_or(Ignored::UnknownBroker { broker_id, broker_epoch })
+    }
+
+    /// A replica that has gone from a broker, and may come back, is not offline any more.
+    fn forget_offline(&mut self, id: TopicIdPartition, replicas: &[BrokerId]) {
+        let gone = |broker: &&Arc<Broker>| {
+            broker.offline_replicas.contains(&id) && !replicas.contains(&broker.id)
+        };
+        let gone: Vec<BrokerId> = self.brokers.values().filter(gone).map(|it| it.id).collect();
+        for broker in gone {
+            if let Some(broker) = self.brokers.get_mut(&broker) {
+                Arc::make_mut(&mut Arc::make_mut(broker).offline_replicas).remove(&id);
+            }
+        }
+    }
+
     fn replay_broker_change(&mut self, change: &BrokerChange) -> Result<(), Ignored> {
-        let broker = self
-            .brokers
-            .get_mut(&change.broker_id)
-            .filter(|broker| broker.epoch == change.broker_epoch)
-            .ok_or(Ignored::UnknownBroker {
-                broker_id: change.broker_id,
-                broker_epoch: change.broker_epoch,
-            })?;
-        let broker = Arc::make_mut(broker);
+        let broker = self.registered_mut(change.broker_id, change.broker_epoch)?;
         broker.fenced = change.fenced.unwrap_or(broker.fenced);
         broker.in_controlled_shutdown =
             change.in_controlled_shutdown.unwrap_or(broker.in_controlled_shutdown);

@@ -84,7 +84,12 @@ fn broker_records(broker: &Broker) -> impl Iterator<Item = Record> {
         cause: FenceCause::None,
         detected_at_ms: 0,
     });
-    [register, standing].into_iter()
+    let offline = (!broker.offline_replicas.is_empty()).then(|| Record::OfflineReplicas {
+        broker_id: broker.id,
+        broker_epoch: broker.epoch,
+        replicas: broker.offline_replicas.iter().copied().collect(),
+    });
+    [register, standing].into_iter().chain(offline)
 }
 
 fn topic_records(topic: &Topic) -> impl Iterator<Item = Record> + '_ {

@@ -1,9 +1,10 @@
 //! Brokers come and go: registration, fencing, controlled shutdown, and what becomes of the
 //! partitions they hold.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TimestampMs};
+use ottla_protocol::ids::{BrokerEpoch, BrokerId, KafkaUuid, TimestampMs, TopicIdPartition};
 
 use ottla_protocol::ErrorCode;
 
@@ -11,7 +12,7 @@ use super::draft::{Draft, not_registered, registered};
 use super::{Limits, Plan};
 use crate::election::{Change, Election};
 use crate::image::{Broker, Endpoint, Image};
-use crate::proposal::Refusal;
+use crate::proposal::{Proposer, Refusal};
 use crate::record::{BrokerChange, FenceCause, Record, RegisterBroker};
 
 /// In [`Registration::previous_broker_epoch`]: the data directory is new, so the broker has nothing of
@@ -177,6 +178,37 @@ pub fn controlled_shutdown(
     if !broker.in_controlled_shutdown {
         draft.push(standing(broker, None, Some(true)));
         leave(&mut draft, broker_id);
+    }
+    Ok(draft.finish(()))
+}
+
+/// A broker says which of its replicas are in log directories that are out of service: all of them, also
+/// those that it has told of before. They lead nothing and are in no ISR until it registers again. No
+/// records if nothing is new.
+///
+/// # Errors
+/// STALE_BROKER_EPOCH, BROKER_ID_NOT_REGISTERED.
+pub fn report_offline(
+    image: &Image,
+    limits: &Limits,
+    proposer: Proposer,
+    replicas: &[TopicIdPartition],
+) -> Result<Plan<()>, Refusal> {
+    let Proposer { broker_id, broker_epoch } = proposer;
+    let broker = registered(image, broker_id, broker_epoch)?;
+    let mut draft = Draft::new(image, limits);
+    let offline: BTreeSet<_> = replicas.iter().copied().collect();
+    if offline == *broker.offline_replicas {
+        return Ok(draft.finish(()));
+    }
+    let replicas = offline.iter().copied().collect();
+    draft.push(Record::OfflineReplicas { broker_id, broker_epoch, replicas });
+    for id in offline {
+        let Some(topic) = draft.image().topic(id.topic_id).cloned() else { continue };
+        let Some(partition) = topic.partitions.get(&id.partition) else { continue };
+        if partition.isr.contains(&broker_id) || partition.leader == Some(broker_id) {
+            draft.change(&topic, id.partition, Change::without(partition, broker_id));
+        }
     }
     Ok(draft.finish(()))
 }

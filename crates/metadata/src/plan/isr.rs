@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ottla_protocol::ErrorCode;
+use ottla_protocol::ids::TopicIdPartition;
 
 use super::draft::{Draft, registered};
 use super::{Limits, Plan};
@@ -42,7 +43,7 @@ fn alter(draft: &mut Draft<'_>, proposer: Proposer, wish: &AlterPartition) -> Ou
         .get(&wish.id.partition)
         .ok_or_else(|| Refusal::plain(ErrorCode::UnknownTopicOrPartition))?;
     check_epochs(partition, proposer, wish)?;
-    check_members(draft.image(), partition, proposer, &wish.new_isr)?;
+    check_members(draft.image(), wish.id, partition, proposer, &wish.new_isr)?;
     let mut change = Change::isr(wish.new_isr.iter().map(|member| member.broker_id).collect());
     change.leader_recovered = true;
     draft.change(&topic, wish.id.partition, change);
@@ -71,6 +72,7 @@ fn check_epochs(partition: &Partition, proposer: Proposer, wish: &AlterPartition
 
 fn check_members(
     image: &Image,
+    partition_id: TopicIdPartition,
     partition: &Partition,
     proposer: Proposer,
     members: &[IsrMember],
@@ -88,12 +90,12 @@ fn check_members(
         return invalid("The new ISR does not contain the leader.".to_owned());
     }
     for member in members {
-        check_eligible(image, *member)?;
+        check_eligible(image, partition_id, *member)?;
     }
     Ok(())
 }
 
-fn check_eligible(image: &Image, member: IsrMember) -> Outcome {
+fn check_eligible(image: &Image, partition_id: TopicIdPartition, member: IsrMember) -> Outcome {
     let id = member.broker_id;
     let why = match image.broker(id) {
         None => "is not registered".to_owned(),
@@ -101,6 +103,9 @@ fn check_eligible(image: &Image, member: IsrMember) -> Outcome {
         Some(broker) if broker.in_controlled_shutdown => "is shutting down".to_owned(),
         Some(broker) if member.broker_epoch != -1 && member.broker_epoch != broker.epoch => {
             format!("is registered with epoch {}, not {}", broker.epoch, member.broker_epoch)
+        }
+        Some(broker) if broker.offline_replicas.contains(&partition_id) => {
+            "has it in a log directory that is out of service".to_owned()
         }
         Some(_) => return Ok(()),
     };

@@ -141,6 +141,12 @@ pub fn propose(
             Ok(plan) => plan.map(|()| Reply::UnregisterBroker(Ok(()))),
             Err(refusal) => Plan::nothing(Reply::UnregisterBroker(Err(refusal))),
         },
+        Proposal::ReportOffline(replicas) => {
+            match brokers::report_offline(image, limits, proposer, replicas) {
+                Ok(plan) => plan.map(|()| Reply::ReportOffline(Ok(()))),
+                Err(refusal) => Plan::nothing(Reply::ReportOffline(Err(refusal))),
+            }
+        }
         Proposal::UpdateFeatures(request) => match features::update(image, limits, request) {
             Ok(plan) => plan.map(|()| Reply::UpdateFeatures(Ok(()))),
             Err(refusal) => Plan::nothing(Reply::UpdateFeatures(Err(refusal))),

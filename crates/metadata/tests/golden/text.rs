@@ -20,6 +20,9 @@ pub(crate) fn record_text(before: &Image, after: &Image, record: &Record) -> Str
         }
         Record::BrokerChange(change) => change_text(change),
         Record::UnregisterBroker { broker_id, .. } => format!("broker {broker_id} gone"),
+        Record::OfflineReplicas { broker_id, replicas, .. } => {
+            format!("broker {broker_id} has {} offline replicas", replicas.len())
+        }
         Record::Topic { name, .. } => format!("topic {name}"),
         Record::RemoveTopic(id) => format!("topic {} removed", name(*id)),
         Record::Partition { id, state } => {
@@ -141,9 +144,9 @@ pub(crate) fn reply_text(reply: &Reply) -> String {
         | Reply::ReassignPartitions(list)
         | Reply::AlterClientQuotas(list)
         | Reply::AlterScramCredentials(list) => outcomes(list),
-        Reply::UnregisterBroker(outcome) | Reply::UpdateFeatures(outcome) => {
-            outcomes(std::slice::from_ref(outcome))
-        }
+        Reply::UnregisterBroker(outcome)
+        | Reply::ReportOffline(outcome)
+        | Reply::UpdateFeatures(outcome) => outcomes(std::slice::from_ref(outcome)),
         Reply::AllocateProducerIds(Ok(block)) => {
             format!("ok, {} from {}", block.count, block.first)
         }

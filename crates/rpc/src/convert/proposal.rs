@@ -49,6 +49,9 @@ pub fn proposal_to_proto(proposal: &Proposal) -> Wire {
         &Proposal::UnregisterBroker(broker_id) => {
             Wire::UnregisterBroker(proto::UnregisterBroker { broker_id })
         }
+        Proposal::ReportOffline(replicas) => Wire::ReportOffline(proto::ReportOffline {
+            replicas: replicas.iter().map(Into::into).collect(),
+        }),
         Proposal::UpdateFeatures(request) => Wire::UpdateFeatures(proto::UpdateFeatures {
             updates: request.updates.iter().map(feature_to_proto).collect(),
             validate_only: request.validate_only,
@@ -105,6 +108,18 @@ pub fn proposal_from_proto(proposal: Wire) -> Result<Proposal, InvalidField> {
             partitions: request.partitions.into_iter().map(reassign_from_proto).collect(),
         }),
         Wire::UnregisterBroker(request) => Proposal::UnregisterBroker(request.broker_id),
+        Wire::ReportOffline(request) => Proposal::ReportOffline(
+            request
+                .replicas
+                .into_iter()
+                .map(TopicIdPartition::try_from)
+                .collect::<Result<_, _>>()
+                .map_err(|_| InvalidField {
+                    message: "ReportOffline",
+                    field: "replicas",
+                    found: "a topic id that is none".to_owned(),
+                })?,
+        ),
         Wire::UpdateFeatures(request) => Proposal::UpdateFeatures(UpdateFeatures {
             updates: request
                 .updates

@@ -53,6 +53,9 @@ pub fn reply_to_proto(reply: &Reply) -> Wire {
         Reply::UnregisterBroker(outcome) => {
             Wire::UnregisterBroker(results(std::slice::from_ref(outcome)))
         }
+        Reply::ReportOffline(outcome) => {
+            Wire::ReportOffline(results(std::slice::from_ref(outcome)))
+        }
         Reply::UpdateFeatures(outcome) => {
             Wire::UpdateFeatures(results(std::slice::from_ref(outcome)))
         }
@@ -95,6 +98,9 @@ pub fn reply_from_proto(reply: Wire) -> Result<Reply, InvalidField> {
         Wire::ReassignPartitions(reply) => Reply::ReassignPartitions(outcomes(reply.results)),
         Wire::UnregisterBroker(reply) => {
             Reply::UnregisterBroker(only_outcome("UnregisterBroker", reply)?)
+        }
+        Wire::ReportOffline(reply) => {
+            Reply::ReportOffline(only_outcome("ReportOffline", reply)?)
         }
         Wire::UpdateFeatures(reply) => {
             Reply::UpdateFeatures(only_outcome("UpdateFeatures", reply)?)

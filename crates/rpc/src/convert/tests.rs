@@ -78,6 +78,7 @@ fn proposals_survive_the_wire() {
                 .collect(),
         }),
         Proposal::UnregisterBroker(3),
+        Proposal::ReportOffline(vec![TopicIdPartition::new(id(3), 7)]),
         Proposal::AlterClientQuotas(AlterClientQuotas {
             entries: vec![AlterClientQuota {
                 entity: vec![("user".into(), Some("u".into())), ("client-id".into(), None)],
@@ -135,6 +136,8 @@ fn replies_survive_the_wire() {
         Reply::AlterScramCredentials(outcomes),
         Reply::UnregisterBroker(Ok(())),
         Reply::UnregisterBroker(Err(refusal.clone())),
+        Reply::ReportOffline(Ok(())),
+        Reply::ReportOffline(Err(refusal.clone())),
         Reply::UpdateFeatures(Ok(())),
         Reply::UpdateFeatures(Err(refusal)),
     ];

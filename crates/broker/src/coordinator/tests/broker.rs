@@ -31,6 +31,13 @@ impl IsrProposer for NoProposer {
     ) -> Pin<Box<dyn Future<Output = Result<Vec<Outcome>, ProposeError>> + Send + '_>> {
         Box::pin(std::future::pending())
     }
+
+    fn report_offline(
+        &self,
+        _: Vec<TopicIdPartition>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ProposeError>> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 pub(super) struct Broker {

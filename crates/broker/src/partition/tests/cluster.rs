@@ -60,6 +60,10 @@ impl Controller {
         self.commit(vec![Record::Partition { id: id(), state }]);
     }
 
+    pub(super) fn leader(&self) -> Option<BrokerId> {
+        self.state().leader
+    }
+
     pub(super) fn isr(&self) -> Vec<BrokerId> {
         self.state().isr
     }
@@ -73,7 +77,18 @@ impl Controller {
     }
 }
 
-struct Proposer(Arc<Controller>);
+impl Controller {
+    /// A broker's own setting.
+    pub(super) fn set_for_broker(&self, broker: BrokerId, key: &str, value: &str) {
+        self.commit(vec![Record::Config {
+            resource: ConfigResource::Broker(broker),
+            key: key.to_owned(),
+            value: Some(value.to_owned()),
+        }]);
+    }
+}
+
+struct Proposer(Arc<Controller>, BrokerId);
 
 impl IsrProposer for Proposer {
     fn propose_isr(
@@ -91,6 +106,28 @@ impl IsrProposer for Proposer {
                     }
                 }
                 wishes.iter().map(|_| Ok(())).collect()
+            });
+            done.await.map_err(|error| ProposeError(error.to_string()))
+        })
+    }
+
+    fn report_offline(
+        &self,
+        replicas: Vec<TopicIdPartition>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ProposeError>> + Send + '_>> {
+        Box::pin(async move {
+            let (controller, me) = (Arc::clone(&self.0), self.1);
+            let done = tokio::task::spawn_blocking(move || {
+                let image = controller.image.lock().clone();
+                let broker_epoch = image.broker(me).map_or(-1, |broker| broker.epoch);
+                let proposer = ottla_metadata::Proposer { broker_id: me, broker_epoch };
+                let plan = ottla_metadata::plan::brokers::report_offline(
+                    &image,
+                    &ottla_metadata::Limits::default(),
+                    proposer,
+                    &replicas,
+                );
+                controller.commit(plan.expect("registered").records);
             });
             done.await.map_err(|error| ProposeError(error.to_string()))
         })
@@ -139,7 +176,7 @@ impl Cluster {
         let options = PartitionsOptions {
             config: Arc::new(config),
             incarnation_id: KafkaUuid::from_bytes([broker_id as u8; 16]),
-            proposer: Arc::new(Proposer(Arc::clone(&self.controller))),
+            proposer: Arc::new(Proposer(Arc::clone(&self.controller), broker_id)),
             runtime: tokio::runtime::Handle::current(),
         };
         let partitions = tokio::task::spawn_blocking(|| Partitions::open(options))
@@ -170,6 +207,7 @@ impl Cluster {
         partitions.set_broker_epoch(epoch);
         self.controller.brokers.lock().push((broker_id, partitions.clone()));
         self.controller.commit(vec![
+            Record::ClusterId("cluster".into()),
             Record::RegisterBroker(RegisterBroker {
                 broker_id,
                 incarnation_id: KafkaUuid::from_bytes([broker_id as u8; 16]),
@@ -232,6 +270,18 @@ impl Cluster {
             Record::Topic { topic_id: id().topic_id, name: TopicName::from(TOPIC) },
             Record::Partition { id: id(), state },
         ]);
+    }
+
+    /// The controller fences a broker.
+    pub(super) fn fence(&self, broker_id: BrokerId, broker_epoch: i64) {
+        self.controller.commit(vec![Record::BrokerChange(BrokerChange {
+            broker_id,
+            broker_epoch,
+            fenced: Some(true),
+            in_controlled_shutdown: None,
+            cause: FenceCause::None,
+            detected_at_ms: 0,
+        })]);
     }
 
     pub(super) fn delete_topic(&self) {

@@ -2,6 +2,9 @@
 
 mod cluster;
 mod compaction;
+mod deletion;
+mod moves;
+mod offline;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,6 +17,7 @@ fn broker(id: i32, fenced: bool) -> Arc<Broker> {
         inter_broker_listener: "PLAINTEXT".into(),
         fenced,
         in_controlled_shutdown: false,
+        offline_replicas: Arc::default(),
     })
 }
 
