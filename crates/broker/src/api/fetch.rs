@@ -204,12 +204,10 @@ impl Fetch {
     }
 
     fn answer(&mut self, results: Vec<Result1>) -> Result<Vec<Bytes>, Refused> {
-        if let Some(payer) = &self.context.payer {
+        let throttle_time_ms = self.context.payer.as_ref().map_or(0, |payer| {
             let bytes = results.iter().flatten().map(|read| read.records.len()).sum();
-            if let Some(throttle_time_ms) = payer.fetched(bytes, self.spent) {
-                return self.throttled(throttle_time_ms);
-            }
-        }
+            payer.fetched(bytes, self.spent)
+        });
         let image = self.context.broker.metadata.snapshot();
         let mut endpoints = BTreeMap::new();
         let mut topics: Vec<FetchableTopicResponse> = Vec::new();
@@ -236,19 +234,10 @@ impl Fetch {
             }
         }
         let response = FetchResponse::default()
+            .with_throttle_time_ms(throttle_time_ms)
             .with_session_id(self.begun.session_id)
             .with_responses(topics)
             .with_node_endpoints(endpoints.into_values().collect());
-        Ok(encode_fetch_response(&self.header, &response)?)
-    }
-
-    /// Nothing for now: the client asks again. In a session, that is: nothing new; in its first answer,
-    /// that there is none (KIP-219).
-    fn throttled(&self, throttle_time_ms: i32) -> Result<Vec<Bytes>, Refused> {
-        let session_id = if self.begun.incremental { self.begun.session_id } else { NO_SESSION };
-        let response = FetchResponse::default()
-            .with_throttle_time_ms(throttle_time_ms)
-            .with_session_id(session_id);
         Ok(encode_fetch_response(&self.header, &response)?)
     }
 

@@ -35,23 +35,12 @@ impl Payer {
         self.quotas.most(QuotaKey::ConsumerByteRate, &self.client).map(|most| most as usize)
     }
 
-    /// Pays for bytes that are to be sent, and the time they took; the client's throttle time, if they are
-    /// not to be sent after all.
-    pub(super) fn fetched(&self, bytes: usize, spent: Duration) -> Option<i32> {
+    /// Pays for fetched bytes and the time they took; the client's throttle time. (Kafka holds them back
+    /// instead, and is asked for them again: its clients get less than their quotas by that.)
+    pub(super) fn fetched(&self, bytes: usize, spent: Duration) -> i32 {
         let key = QuotaKey::ConsumerByteRate;
-        let bytes = bytes as f64;
-        let of_bytes = self.quotas.record(key, &self.client, bytes);
-        let throttle = of_bytes.max(self.time(spent));
-        if throttle.is_zero() {
-            return None;
-        }
-        let throttle_time_ms = self.muted(throttle);
-        // A batch that is larger than all that the quota allows at once would never be sent.
-        if self.quotas.most(key, &self.client).is_some_and(|most| bytes > most) {
-            return None;
-        }
-        self.quotas.unrecord(key, &self.client, bytes);
-        Some(throttle_time_ms)
+        let of_bytes = self.quotas.record(key, &self.client, bytes as f64);
+        self.muted(of_bytes.max(self.time(spent)))
     }
 
     /// Pays for a request of another kind.

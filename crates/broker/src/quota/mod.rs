@@ -88,13 +88,6 @@ impl Quotas {
         Duration::from_millis(wait_ms)
     }
 
-    /// Takes back what was noted.
-    pub(crate) fn unrecord(&self, key: QuotaKey, client: &Client, amount: f64) {
-        if let Some(limit) = self.of_client(key, client) {
-            self.ledger.lock().unrecord(self.now_ms(), key, &limit, amount);
-        }
-    }
-
     /// The most that a client can use at once without being muted; `None`: anything.
     pub(crate) fn most(&self, key: QuotaKey, client: &Client) -> Option<f64> {
         let limit = self.of_client(key, client)?;

@@ -27,7 +27,7 @@ fn ten_seconds_worth_may_come_at_once_as_in_kafka() {
 
 #[test]
 fn who_waits_as_told_gets_the_bound_and_no_more() {
-    for request in [10.0, 250.0, 5000.0] {
+    for request in [10.0, 250.0, 2000.0] {
         let (mut ledger, limit) = (ledger(), limit("c", 100.0));
         let (mut now_ms, mut used) = (0, 0.0);
         while now_ms < 600_000 {
@@ -35,6 +35,7 @@ fn who_waits_as_told_gets_the_bound_and_no_more() {
             now_ms += ledger.record(now_ms, KEY, &limit, request) + 1;
         }
         let rate = used * 1000.0 / now_ms as f64;
+        // What may come at once at first counts too.
         assert!((97.0..=104.0).contains(&rate), "{rate} a second with requests of {request}");
     }
 }
