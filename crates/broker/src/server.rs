@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use ottla_config::{NodeConfig, SecurityProtocol};
-use ottla_metadata::Endpoint;
 use ottla_log::MetaProperties;
+use ottla_metadata::Endpoint;
 use ottla_metadata::plan::brokers::Registration;
 use ottla_protocol::ids::KafkaUuid;
 use ottla_rpc::Connections;
@@ -70,6 +70,12 @@ pub enum StartError {
         listener: String,
         /// How it is to be secured.
         protocol: &'static str,
+    },
+    /// The metadata's directory cannot be used.
+    #[error("key 'metadata.log.dir', or the first of 'log.dirs': {reason}")]
+    MetadataDirectory {
+        /// Which, and why.
+        reason: String,
     },
     /// There is no controller to turn to.
     #[error(

@@ -531,6 +531,8 @@ async fn every_announced_version_is_answered() {
         OffsetDelete => OffsetDeleteRequest,
         DescribeProducers => DescribeProducersRequest,
         UnregisterBroker => UnregisterBrokerRequest,
+        AddRaftVoter => AddRaftVoterRequest,
+        RemoveRaftVoter => RemoveRaftVoterRequest,
         ConsumerGroupHeartbeat => ConsumerGroupHeartbeatRequest,
         ConsumerGroupDescribe => ConsumerGroupDescribeRequest,
         AlterReplicaLogDirs => AlterReplicaLogDirsRequest,

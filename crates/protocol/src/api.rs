@@ -84,6 +84,8 @@ pub const TABLE: &[ApiRow] = &[
     row_of(ApiKey::ConsumerGroupDescribe, 0, 1),
     row_of(ApiKey::ListConfigResources, 0, 1),
     row_of(ApiKey::DescribeTopicPartitions, 0, 0),
+    row_of(ApiKey::AddRaftVoter, 0, 0).at_controllers(),
+    row_of(ApiKey::RemoveRaftVoter, 0, 0).at_controllers(),
 ];
 
 /// The row of an API key as it came from the wire; `None` when it is not served.

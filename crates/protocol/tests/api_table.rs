@@ -82,6 +82,8 @@ fn exchange_by_key(key: ApiKey, version: i16) {
         ApiKey::OffsetDelete => exchange::<OffsetDeleteRequest>(version),
         ApiKey::DescribeProducers => exchange::<DescribeProducersRequest>(version),
         ApiKey::UnregisterBroker => exchange::<UnregisterBrokerRequest>(version),
+        ApiKey::AddRaftVoter => exchange::<AddRaftVoterRequest>(version),
+        ApiKey::RemoveRaftVoter => exchange::<RemoveRaftVoterRequest>(version),
         ApiKey::ConsumerGroupHeartbeat => exchange::<ConsumerGroupHeartbeatRequest>(version),
         ApiKey::ConsumerGroupDescribe => exchange::<ConsumerGroupDescribeRequest>(version),
         ApiKey::DescribeClientQuotas => exchange::<DescribeClientQuotasRequest>(version),

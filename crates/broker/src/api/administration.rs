@@ -13,10 +13,10 @@ use ottla_protocol::ids::BrokerId;
 
 use super::dispatch::{Admitted, Call};
 use super::{
-    alter_client_quotas, alter_configs, alter_partition_reassignments,
+    add_raft_voter, alter_client_quotas, alter_configs, alter_partition_reassignments,
     alter_user_scram_credentials, api_versions, describe_client_quotas, describe_cluster,
     describe_configs, describe_quorum, describe_user_scram_credentials, elect_leaders,
-    list_partition_reassignments, unregister_broker, update_features,
+    list_partition_reassignments, remove_raft_voter, unregister_broker, update_features,
 };
 use crate::controller_link::Controllers;
 use crate::loggers::LogLevels;
@@ -94,6 +94,10 @@ pub(super) fn begin(context: AdminContext, key: ApiKey, call: Call) -> Result<Re
             call.later(|request| alter_user_scram_credentials::handle(context, request))
         }
         ApiKey::DescribeQuorum => call.later(|request| describe_quorum::handle(context, request)),
+        ApiKey::AddRaftVoter => call.later(|request| add_raft_voter::handle(context, request)),
+        ApiKey::RemoveRaftVoter => {
+            call.later(|request| remove_raft_voter::handle(context, request))
+        }
         ApiKey::UpdateFeatures => call.later(|request| update_features::handle(context, request)),
         ApiKey::DescribeCluster => call.now(|request| describe_cluster::handle(&context, &request)),
         ApiKey::UnregisterBroker => {

@@ -1,6 +1,7 @@
 //! Kafka's requests, one file each: decode is done, order is kept elsewhere; here it is decided what the
 //! answer is.
 
+mod add_raft_voter;
 mod administration;
 mod alter_client_quotas;
 mod alter_configs;
@@ -48,6 +49,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod payer;
 mod produce;
+mod remove_raft_voter;
 mod sync_group;
 mod unregister_broker;
 mod update_features;

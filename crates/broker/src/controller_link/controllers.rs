@@ -32,6 +32,15 @@ pub(crate) enum ProposeError {
     Refused(Refusal),
 }
 
+impl From<ProposeError> for Refusal {
+    fn from(error: ProposeError) -> Self {
+        match error {
+            ProposeError::TimedOut(_) => Self::new(ErrorCode::RequestTimedOut, error.to_string()),
+            ProposeError::Refused(refusal) => refusal,
+        }
+    }
+}
+
 /// The controllers, and what is known here of the metadata that they commit.
 pub(crate) struct Controllers {
     pub(super) leader: Leader,
@@ -145,12 +154,25 @@ impl Controllers {
     where
         F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     {
+        self.call_within(deadline, ATTEMPT, attempt).await
+    }
+
+    /// Calls the active controller until it answers; one attempt takes at most `limit`.
+    pub(super) async fn call_within<T, F>(
+        &self,
+        deadline: Instant,
+        limit: Duration,
+        attempt: impl Fn(Client) -> F,
+    ) -> Result<T, ProposeError>
+    where
+        F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    {
         let mut last_error = "no controller is active".to_owned();
         loop {
             let Ok((id, client)) = timeout_at(deadline, self.leader.find()).await else {
                 return Err(ProposeError::TimedOut(last_error));
             };
-            let until = deadline.min(Instant::now() + ATTEMPT);
+            let until = deadline.min(Instant::now() + limit);
             let status = match timeout_at(until, attempt(client)).await {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
                 Ok(Err(status)) => status,

@@ -6,6 +6,7 @@ mod controllers;
 mod feed;
 mod leader;
 mod session;
+mod voters;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -110,4 +110,47 @@ fn wrong_options_are_answered_as_by_kafka() {
     }
     let status = given(&format!("{server} describe --status")).unwrap();
     assert_eq!((status.bootstrap.as_str(), status.wanted), ("localhost:9092", Wanted::Status));
+    let remove = format!("{server} remove-controller -i 2 -d AAAAAAAAAAAAAAAAAAAAAQ");
+    assert!(matches!(given(&remove).unwrap().wanted, Wanted::Remove { id: 2, .. }));
+}
+
+/// As recorded from Apache Kafka 4.3.1.
+#[test]
+fn a_controller_to_be_added_is_read_from_its_own_file() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("meta.properties"),
+        "version=1\nnode.id=1\ndirectory.id=yZCK2m_Y_7KsPQlcQydxZw\n",
+    )
+    .unwrap();
+    let text = format!(
+        "process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://:9092,CONTROLLER://:9192\n\
+         advertised.listeners=CONTROLLER://127.0.0.1:9192\ncontroller.listener.names=CONTROLLER\n\
+         log.dirs={}",
+        dir.path().display()
+    );
+    let properties = |text: &str| crate::properties::read_pairs(text.lines());
+    let controller = Controller::of(&properties(&text)).unwrap();
+    assert_eq!(
+        controller.to_string(),
+        "controller 1 with directory id yZCK2m_Y_7KsPQlcQydxZw and endpoints: \
+         CONTROLLER://127.0.0.1:9192"
+    );
+    for (without, message) in [
+        (
+            "node.id=1\n",
+            "node.id not found in configuration file. Is this a valid controller configuration file?",
+        ),
+        (
+            "controller.listener.names=CONTROLLER\n",
+            "controller.listener.names was not found. Is this a valid controller configuration file?",
+        ),
+        (
+            "broker,controller",
+            "process.roles did not contain 'controller' in configuration file. Is this a valid \
+             controller configuration file?",
+        ),
+    ] {
+        assert_eq!(Controller::of(&properties(&text.replace(without, ""))).unwrap_err(), message);
+    }
 }

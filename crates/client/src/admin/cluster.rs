@@ -1,14 +1,16 @@
 //! The cluster: its brokers, its controller quorum, leader elections.
 
 use ottla_protocol::ids::{BrokerId, KafkaUuid, TopicName, TopicPartition};
+use ottla_protocol::messages::add_raft_voter_request::Listener;
 use ottla_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use ottla_protocol::messages::describe_quorum_response::ReplicaState;
 use ottla_protocol::messages::elect_leaders_request::TopicPartitions;
 use ottla_protocol::messages::{
-    DescribeClusterRequest, DescribeQuorumRequest, ElectLeadersRequest, UnregisterBrokerRequest,
+    AddRaftVoterRequest, DescribeClusterRequest, DescribeQuorumRequest, ElectLeadersRequest,
+    RemoveRaftVoterRequest, UnregisterBrokerRequest,
 };
 
-use super::{Admin, Outcome, missing, outcome, topic_name, whole};
+use super::{Admin, Outcome, missing, outcome, text, topic_name, whole};
 use crate::client::Target;
 use crate::cluster::CONTROLLERS;
 use crate::error::ClientError;
@@ -156,6 +158,45 @@ impl Admin {
             voters: partition.current_voters.iter().map(replica).collect(),
             observers: partition.observers.iter().map(replica).collect(),
         })
+    }
+
+    /// Makes a controller a voter of the quorum, once it has caught up (KIP-853).
+    pub async fn add_raft_voter(
+        &self,
+        id: BrokerId,
+        directory_id: KafkaUuid,
+        endpoints: &[QuorumEndpoint],
+    ) -> Result<(), ClientError> {
+        let listeners = endpoints.iter().map(|endpoint| {
+            Listener::default()
+                .with_name(text(&endpoint.listener))
+                .with_host(text(&endpoint.address.host))
+                .with_port(endpoint.address.port)
+        });
+        let request = AddRaftVoterRequest::default()
+            .with_cluster_id(None)
+            .with_timeout_ms(self.timeout_ms())
+            .with_voter_id(id)
+            .with_voter_directory_id(directory_id.0)
+            .with_listeners(listeners.collect());
+        let (_, response) =
+            self.client.request_within(Target::Any, self.limit(), |_| request.clone()).await?;
+        whole(response.error_code, response.error_message.as_ref())
+    }
+
+    /// Takes the vote of a controller away (KIP-853).
+    pub async fn remove_raft_voter(
+        &self,
+        id: BrokerId,
+        directory_id: KafkaUuid,
+    ) -> Result<(), ClientError> {
+        let request = RemoveRaftVoterRequest::default()
+            .with_cluster_id(None)
+            .with_voter_id(id)
+            .with_voter_directory_id(directory_id.0);
+        let (_, response) =
+            self.client.request_within(Target::Any, self.limit(), |_| request.clone()).await?;
+        whole(response.error_code, response.error_message.as_ref())
     }
 
     /// Ends the registration of a broker.

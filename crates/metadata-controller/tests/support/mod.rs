@@ -438,8 +438,8 @@ async fn run_broker(
             broker_id: id,
             broker_epoch: epoch,
             metadata_offset: u64::MAX,
-            want_fence: false,
             want_shutdown,
+            ..proto::Beat::default()
         };
         beats.send(beat(leaving)).await.unwrap();
         let Ok(answers) = client.session(ReceiverStream::new(receiver)).await else { continue };

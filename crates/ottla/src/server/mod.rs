@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use ottla_broker::{
     Broker, BrokerHandle, BrokerOptions, ControllerServer, ControllerServerOptions, LogLevels,
+    metadata_directory_id,
 };
 use ottla_config::NodeConfig;
 use ottla_metadata_controller::{Controller, ControllerHandle, ControllerOptions};
@@ -90,7 +91,8 @@ async fn serve(
         true => {
             let (clients, connections) = mpsc::channel(CLIENTS_ACCEPTED);
             let options = settings::controller_options(&config, incarnation_id);
-            let options = ControllerOptions { clients: Some(clients), ..options };
+            let directory_id = metadata_directory_id(&config)?;
+            let options = ControllerOptions { clients: Some(clients), directory_id, ..options };
             let controller = Controller::start(options).await?;
             let options = ControllerServerOptions {
                 config: Arc::clone(&config),
