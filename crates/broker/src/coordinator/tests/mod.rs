@@ -137,6 +137,23 @@ async fn one() -> Broker {
     broker
 }
 
+/// The offsets have a second replica, which is not in sync.
+async fn leads_alone(settings: &str) -> Broker {
+    let mut broker = Broker::start(settings).await;
+    broker.create_topic("orders", 1, &[ME]);
+    broker.create_offsets_topic(&[ME, OTHER]);
+    broker.change(|state| state.isr = vec![ME]);
+    broker
+}
+
+/// A commit that is in the log and waits for the other replica, and where the log ended before it.
+async fn waiting_commit(broker: &Broker, offset: i64) -> (Pending, i64) {
+    let ended_at = broker.partition().status().log_end_offset;
+    let pending = broker.begin_commit("a", offset).expect("it coordinates");
+    wait_for("the append", || broker.partition().status().log_end_offset > ended_at).await;
+    (pending, ended_at)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_committed_outlives_the_coordinator() {
     let broker = one().await;
@@ -173,15 +190,10 @@ async fn who_does_not_lead_does_not_coordinate() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_waits_for_the_replicas_and_reads_do_not_see_what_waits() {
-    let mut broker = Broker::start("").await;
-    broker.create_topic("orders", 1, &[ME]);
-    broker.create_offsets_topic(&[ME, OTHER]);
-    broker.change(|state| state.isr = vec![ME]);
+    let mut broker = leads_alone("").await;
     assert_eq!(broker.commit_offset("a", 1).await, Ok(ErrorCode::None));
     broker.change(|state| state.isr = vec![ME, OTHER]);
-    let ended_at = broker.partition().status().log_end_offset;
-    let first = broker.begin_commit("a", 2).expect("it coordinates");
-    wait_for("the append", || broker.partition().status().log_end_offset > ended_at).await;
+    let (first, ended_at) = waiting_commit(&broker, 2).await;
     // They gather behind it.
     let others: Vec<_> =
         (3..20).map(|offset| broker.begin_commit("a", offset).expect("it coordinates")).collect();
@@ -197,15 +209,10 @@ async fn an_answer_waits_for_the_replicas_and_reads_do_not_see_what_waits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_one_epoch_is_appended_in_the_next() {
-    let mut broker = Broker::start("").await;
-    broker.create_topic("orders", 1, &[ME]);
-    broker.create_offsets_topic(&[ME, OTHER]);
-    broker.change(|state| state.isr = vec![ME]);
+    let mut broker = leads_alone("").await;
     assert_eq!(broker.commit_offset("a", 1).await, Ok(ErrorCode::None));
     broker.change(|state| state.isr = vec![ME, OTHER]);
-    let ended_at = broker.partition().status().log_end_offset;
-    let in_the_log = broker.begin_commit("a", 2).expect("it coordinates");
-    wait_for("the append", || broker.partition().status().log_end_offset > ended_at).await;
+    let (in_the_log, ended_at) = waiting_commit(&broker, 2).await;
     let gathered = broker.begin_commit("a", 3).expect("it coordinates");
     // The same broker leads on, in another epoch.
     broker.change(|state| {
@@ -226,10 +233,7 @@ async fn nothing_of_one_epoch_is_appended_in_the_next() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_too_few_replicas_commits_are_refused_and_later_taken() {
-    let mut broker = Broker::start("min.insync.replicas=2").await;
-    broker.create_topic("orders", 1, &[ME]);
-    broker.create_offsets_topic(&[ME, OTHER]);
-    broker.change(|state| state.isr = vec![ME]);
+    let mut broker = leads_alone("min.insync.replicas=2").await;
     let answer = broker.commit_offset("a", 1).await;
     assert!(refused_with(&answer, ErrorCode::CoordinatorNotAvailable), "{answer:?}");
     assert_eq!(broker.committed_offset("a").await, -1);
@@ -240,16 +244,11 @@ async fn with_too_few_replicas_commits_are_refused_and_later_taken() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_lacks_replicas_after_its_append_is_answered_when_they_are_back() {
-    let mut broker = Broker::start("min.insync.replicas=1").await;
-    broker.create_topic("orders", 1, &[ME]);
-    broker.create_offsets_topic(&[ME, OTHER]);
-    broker.change(|state| state.isr = vec![ME]);
+    let mut broker = leads_alone("min.insync.replicas=1").await;
     assert_eq!(broker.commit_offset("a", 1).await, Ok(ErrorCode::None));
     broker.change(|state| state.isr = vec![ME, OTHER]);
     broker.set_min_isr("2");
-    let ended_at = broker.partition().status().log_end_offset;
-    let waits = broker.begin_commit("a", 2).expect("it coordinates");
-    wait_for("the append", || broker.partition().status().log_end_offset > ended_at).await;
+    let (waits, _) = waiting_commit(&broker, 2).await;
     broker.change(|state| state.isr = vec![ME]);
     // It is in the log and may be committed yet; what comes now is not appended.
     let answer = broker.commit_offset("a", 3).await;
@@ -322,10 +321,7 @@ async fn a_member_that_waits_or_goes_holds_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_wait_are_bounded() {
-    let mut broker = Broker::start("").await;
-    broker.create_topic("orders", 1, &[ME]);
-    broker.create_offsets_topic(&[ME, OTHER]);
-    broker.change(|state| state.isr = vec![ME]);
+    let mut broker = leads_alone("").await;
     assert_eq!(broker.commit_offset("a", 1).await, Ok(ErrorCode::None));
     broker.change(|state| state.isr = vec![ME, OTHER]);
     let large = |offset: i64| {
