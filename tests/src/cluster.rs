@@ -76,7 +76,7 @@ impl Builder {
             let port = brokers.get(id).or(voters.get(id)).copied().expect("has a port");
             nodes.insert(*id, Node::new(*id, &folder, port, &text));
         }
-        Cluster { nodes, brokers, dir: Some(dir) }
+        Cluster { nodes, brokers, voters, dir: Some(dir) }
     }
 
     /// Starts all nodes at once and waits until every broker knows every broker.
@@ -127,6 +127,7 @@ impl Builder {
 pub struct Cluster {
     nodes: BTreeMap<i32, Node>,
     brokers: BTreeMap<i32, u16>,
+    voters: BTreeMap<i32, u16>,
     dir: Option<TempDir>,
 }
 
@@ -159,6 +160,19 @@ impl Cluster {
     pub fn bootstrap(&self) -> String {
         let all: Vec<_> = self.brokers.values().map(|port| format!("localhost:{port}")).collect();
         all.join(",")
+    }
+
+    /// All controllers' addresses.
+    #[must_use]
+    pub fn controllers(&self) -> String {
+        let all: Vec<_> = self.voters.values().map(|port| format!("localhost:{port}")).collect();
+        all.join(",")
+    }
+
+    /// Where a controller listens.
+    #[must_use]
+    pub fn controller_port(&self, id: i32) -> u16 {
+        self.voters[&id]
     }
 
     /// One broker's address.

@@ -1,6 +1,7 @@
 //! DescribeCluster: at a broker the brokers, and whom to take for the controller; at a controller the
 //! controllers (KIP-919).
 
+use ottla_config::Voter;
 use ottla_metadata::Image;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::NO_LEADER;
@@ -49,7 +50,7 @@ pub(super) fn handle(
             lookup::controller_id(&context.node, &context.listener, &image),
             brokers(context, &image, request.include_fenced_brokers),
         ),
-        Role::Controller(quorum) => controllers(quorum),
+        Role::Controller(quorum) => controllers(quorum, &context.node.config.quorum_voters),
     };
     DescribeClusterResponse::default()
         .with_endpoint_type(own_type)
@@ -80,9 +81,11 @@ fn brokers(
     brokers.collect()
 }
 
-/// The active controller, if there is one, and all voters.
-fn controllers(quorum: &QuorumView) -> (i32, Vec<DescribeClusterBroker>) {
+/// The active controller, if there is one, and all voters; before there has been a quorum, those of the
+/// settings.
+fn controllers(quorum: &QuorumView, configured: &[Voter]) -> (i32, Vec<DescribeClusterBroker>) {
     let (active, voters) = quorum();
+    let voters = if voters.is_empty() { configured } else { &voters };
     let nodes = voters.iter().map(|voter| {
         DescribeClusterBroker::default()
             .with_broker_id(voter.id.into())
