@@ -112,13 +112,7 @@ impl ControllerOptions {
             balance_interval: config
                 .auto_leader_rebalance_enable
                 .then_some(Duration::from_secs(seconds)),
-            limits: Limits {
-                num_partitions: config.num_partitions,
-                default_replication_factor: config.default_replication_factor.map(i32::from),
-                delete_topic_enable: config.delete_topic_enable,
-                static_values: config.static_values.clone(),
-                ..Limits::default()
-            },
+            limits: Limits::of(config),
             ..Self::new(
                 config.node_id,
                 incarnation,
