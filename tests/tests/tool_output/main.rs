@@ -84,7 +84,7 @@ fn compare(tool: &str) {
             continue;
         }
         let begun = Instant::now();
-        let output = stage.play(&recording.class, &recorded.line, &recorded.stdin);
+        let output = stage.play(&recorded.line, &recorded.stdin);
         if begun.elapsed() > SLOW {
             println!("{:.1} s: {}", begun.elapsed().as_secs_f32(), recorded.line);
         }

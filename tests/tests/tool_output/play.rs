@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use ottla_client::admin::{AlterOperation, ConfigResource, ResourceType};
 use ottla_client::{Admin, Client};
-use ottla_tests::{Node, Output, free_ports_below_10000, quick, run_within, tool, wait};
+use ottla_tests::{Node, Output, free_ports_below_10000, quick, root, run_within, tool, wait};
 use tempfile::TempDir;
 
 use crate::notes::Step;
+use crate::recording::class;
 
 /// The recorded nodes' folder, the parent of their log directories, and the folder of scratch files.
 const RECORDED_DIR: &str = "/var/lib/kafka";
@@ -146,14 +147,17 @@ impl Stage {
     }
 
     /// Runs a recorded line with our tool, or with Kafka's if there are jars.
-    pub(crate) fn play(&self, class: &str, line: &str, stdin: &str) -> Output {
+    pub(crate) fn play(&self, line: &str, stdin: &str) -> Output {
         let Some(jars) = &self.jars else { return self.ours(line, stdin) };
+        let words = words(&self.to_ours(line));
+        let recording = format!("tests/tool-output/{}.txt", words[0].trim_end_matches(".sh"));
+        let recording = fs::read_to_string(root().join(recording)).expect("the tool's recording");
         let mut command = Command::new("java");
         let log = "-Dorg.slf4j.simpleLogger";
         command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
         command.args([format!("{log}.defaultLogLevel=warn"), format!("{log}.showThreadName=false")]);
-        command.args(["-cp", &format!("{jars}/*"), class]);
-        command.args(&words(&self.to_ours(line))[1..]);
+        command.args(["-cp", &format!("{jars}/*"), class(&recording)]);
+        command.args(&words[1..]);
         self.run(command, stdin)
     }
 

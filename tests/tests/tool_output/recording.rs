@@ -20,8 +20,6 @@ pub(crate) struct Recorded {
 /// A tool's file.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    /// The class behind the tool.
-    pub(crate) class: String,
     pub(crate) lines: Vec<Recorded>,
 }
 
@@ -35,14 +33,12 @@ enum Stream {
 
 impl Recording {
     pub(crate) fn read(text: &str) -> Self {
-        let class =
-            text.lines().next().and_then(|head| head.split("class ").nth(1)).expect("a head");
         let mut reader = Reader::default();
         for line in text.lines() {
             reader.line(line);
         }
         reader.finish();
-        Self { class: class.trim().to_owned(), lines: reader.done }
+        Self { lines: reader.done }
     }
 }
 
@@ -132,4 +128,9 @@ impl Recorded {
         };
         self.remarks.iter().filter_map(file).collect()
     }
+}
+
+/// The class of Kafka's that is behind the tool of a recording.
+pub(crate) fn class(text: &str) -> &str {
+    text.lines().next().and_then(|head| head.split("class ").nth(1)).expect("a head").trim()
 }
