@@ -72,9 +72,9 @@ fn is_needed(node: &Node) -> bool {
         Some(node.quorum.last_contact(leader)?.elapsed() < SILENCE)
     };
     match members.get(node.options.node_id) {
-        // It lags behind, or the log does: it was forgotten, or is somewhere else now.
         None => true,
-        Some(member) if !leadership.leading && !member.voter && heard() != Some(true) => true,
+        // It may have been removed or forgotten, by an entry that it never got.
+        Some(_) if !leadership.leading && heard() != Some(true) => true,
         Some(member) => {
             let reconfigurable = node.committed.image().feature_level(feature::KRAFT_VERSION) >= 1;
             let known = Member { voter: false, ..member.clone() };

@@ -224,7 +224,8 @@ impl Watch {
     /// A majority may have gone without leadership ending: nobody else can lead either.
     fn has_majority(&self) -> bool {
         let last = self.quorum.last_majority();
-        last.is_none_or(|last| last.elapsed() < MAJORITY_SILENCE)
+        let alone = || self.quorum.voters().len() == 1;
+        last.is_none_or(|last| last.elapsed() < MAJORITY_SILENCE) || alone()
     }
 
     fn answer(&self, session: SessionId, answer: BeatAnswer) {

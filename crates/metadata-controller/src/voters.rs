@@ -24,8 +24,8 @@ const ALIVE: Duration = Duration::from_secs(2);
 const OBSERVER_SESSION: Duration = Duration::from_secs(300);
 /// Between two looks for such observers.
 const OBSERVER_LOOK: Duration = Duration::from_secs(10);
-/// Between two looks whether a new voter has caught up.
-const CATCH_UP_LOOK: Duration = Duration::from_millis(20);
+/// Between two looks whether something has come about.
+const LOOK: Duration = Duration::from_millis(20);
 /// A change waits so long for the one before it.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -77,9 +77,6 @@ impl Node {
         who: Member,
         deadline: Instant,
     ) -> Result<(), Failure> {
-        let Ok(_one_at_a_time) = timeout_at(deadline, active.changes.lock()).await else {
-            return Err(previous_change());
-        };
         self.check_reconfigurable("adding")?;
         let members = self.quorum.members();
         if members.is_voter(who.id) {
@@ -95,20 +92,22 @@ impl Node {
             let message = format!("New voter {key} is not ready to receive requests: {reason}");
             return Err(Refusal::new(ErrorCode::RequestTimedOut, message).into());
         }
-        if members.get(who.id) != Some(&who) {
-            self.quorum.set_member(&members, &who).await.map_err(unchanged)?;
-        }
-        if timeout_at(deadline, self.caught_up(who.id)).await.is_err() {
+        // It introduces itself, and knows from the answer that it has no vote to remember.
+        if timeout_at(deadline, self.caught_up(&who)).await.is_err() {
             let message =
                 format!("Aborted add voter operation for {} since it is lagging behind", who.key());
             return Err(Refusal::new(ErrorCode::RequestTimedOut, message).into());
         }
+        let Ok(_one_at_a_time) = timeout_at(deadline, active.changes.lock()).await else {
+            return Err(previous_change());
+        };
         let members = self.quorum.members();
-        let mut next: Vec<Member> =
-            members.all.iter().filter(|member| member.id != who.id).cloned().collect();
+        if members.get(who.id).is_some_and(|known| !known.voter && *known != who) {
+            self.quorum.set_member(&members, &who).await.map_err(unchanged)?;
+        }
         tracing::info!(controller = who.id, "adding a voter");
-        next.push(Member { voter: true, ..who });
-        self.quorum.set_voters(&members, &next).await.map_err(unchanged)
+        let id = who.id;
+        self.replace(id, Some(Member { voter: true, ..who })).await
     }
 
     /// Takes a voter's vote away. One that is alive stays as an observer. The active controller itself
@@ -137,7 +136,13 @@ impl Node {
             );
             return Err(Refusal::new(ErrorCode::VoterNotFound, message).into());
         };
-        let alive = members.voters_but(id).filter(|voter| self.is_alive(voter.id)).count();
+        let alive = || members.voters_but(id).filter(|voter| self.is_alive(voter.id)).count();
+        // Who has just come to lead has not heard of all of them yet.
+        let patience = Instant::now() + ALIVE;
+        while alive() <= remaining / 2 && Instant::now() < patience {
+            tokio::time::sleep(LOOK).await;
+        }
+        let alive = alive();
         if alive <= remaining / 2 {
             let message = format!(
                 "Cannot remove voter {}: of the other {remaining} only {alive} can be reached, and \
@@ -152,12 +157,23 @@ impl Node {
         }
         let stays = self.is_alive(id);
         tracing::info!(controller = id, stays, "removing a voter");
-        let mut next: Vec<Member> =
-            members.all.iter().filter(|member| member.id != id).cloned().collect();
-        if stays {
-            next.push(Member { voter: false, ..named.clone() });
+        self.replace(id, stays.then(|| Member { voter: false, ..named.clone() })).await
+    }
+
+    /// Puts `by` in the place of a member, as soon as an earlier change is committed.
+    async fn replace(&self, id: BrokerId, by: Option<Member>) -> Result<(), Failure> {
+        let patience = Instant::now() + CHANGE_PATIENCE;
+        loop {
+            let members = self.quorum.members();
+            let others = members.all.iter().filter(|member| member.id != id).cloned();
+            let next: Vec<Member> = others.chain(by.clone()).collect();
+            match self.quorum.set_voters(&members, &next).await {
+                Err(ChangeError::Busy) if Instant::now() < patience => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                changed => return changed.map_err(unchanged),
+            }
         }
-        self.quorum.set_voters(&members, &next).await.map_err(unchanged)
     }
 
     /// Forgets observers that have gone, as long as this controller is active.
@@ -233,15 +249,20 @@ impl Node {
         self.identity.check(&answer.cluster_id).map_err(|mismatch| mismatch.to_string())
     }
 
-    async fn caught_up(&self, id: BrokerId) {
+    /// Until the controller is a member, by its directory, and has what there is now.
+    async fn caught_up(&self, who: &Member) {
         let target = self.quorum.log_end();
         loop {
             let replicas = self.quorum.replicas();
-            let replica = replicas.iter().find(|replica| replica.member.id == id);
-            if replica.is_some_and(|replica| replica.log_end_offset >= target) {
+            let there = replicas.iter().any(|replica| {
+                replica.member.id == who.id
+                    && replica.member.directory_id == who.directory_id
+                    && replica.log_end_offset >= target
+            });
+            if there {
                 return;
             }
-            tokio::time::sleep(CATCH_UP_LOOK).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 }

@@ -210,9 +210,11 @@ impl Quorum {
         self.peers.reach(id, address);
     }
 
-    /// Whether a controller is a member, or named by this node's settings.
-    fn knows(&self, id: BrokerId) -> bool {
-        self.members.borrow().get(id).is_some() || self.peers.is_configured(id)
+    /// Whether a controller is a member, or named by this node's settings; it may be, as long as this node
+    /// knows no members.
+    fn may_know(&self, id: BrokerId) -> bool {
+        let members = self.members.borrow();
+        members.log_id.is_none() || members.get(id).is_some() || self.peers.is_configured(id)
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {

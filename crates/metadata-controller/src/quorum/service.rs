@@ -52,10 +52,8 @@ impl QuorumService {
             )));
         }
         // A leader, or a candidate, may have become a voter by an entry that is not here yet: who knows
-        // the cluster's id is believed.
-        let of_this_cluster = !envelope.cluster_id.is_empty()
-            && identity.cluster_id() == Some(envelope.cluster_id.clone());
-        if !of_this_cluster && !self.quorum.knows(envelope.from) {
+        // the cluster's id is believed, until that turns out to be another one.
+        if envelope.cluster_id.is_empty() && !self.quorum.may_know(envelope.from) {
             return Err(Status::failed_precondition(format!(
                 "controller {} does not belong to the quorum, nor to controller.quorum.voters of this \
                  node",
