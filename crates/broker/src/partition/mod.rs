@@ -16,6 +16,7 @@ mod append;
 mod cleaner;
 mod clock;
 mod codes;
+mod creation;
 mod feed;
 mod flusher;
 mod follow;

@@ -10,29 +10,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use ottla_log::{DeletedDir, FutureDir, Log, LogDir, LogError, NewLog, ReadPlan};
-use ottla_protocol::ids::{Offset, TopicIdPartition, TopicPartition};
-use ottla_replication::{leader_epoch, producer_snapshot};
+use ottla_log::{DeletedDir, FutureDir, Log, LogDir, LogError};
+use ottla_protocol::ids::{Offset, TopicIdPartition};
 use parking_lot::{Condvar, Mutex};
 
-use super::append::note_failure;
-use super::flusher;
+use self::copying::{Copy, Step};
 use super::registry::Partitions;
-use super::replica::{FlushState, Partition, State};
+use super::replica::Partition;
+
+mod copying;
+mod exchange;
 
 /// Bytes of one read while a copy catches up.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Bytes that may be read under the partition's lock, for the exchange: the last ones that were written.
-const LAST_BYTES: usize = 256 << 10;
 /// Before what could not be done is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often it is looked whether a flush under way has ended.
-const FLUSH_PAUSE: Duration = Duration::from_millis(1);
-/// Clients wait no longer than this for an exchange.
-const EXCHANGE_TIMEOUT: Duration = Duration::from_millis(500);
 /// A throttled chunk is what the rate allows in this time, within bounds.
 const THROTTLED_CHUNKS_PER_SECOND: i64 = 8;
 const THROTTLED_CHUNK: std::ops::RangeInclusive<i64> = 16 << 10..=CHUNK_BYTES as i64;
@@ -171,10 +165,23 @@ impl Moves {
     }
 }
 
-/// A copy in the making.
-struct Copy {
-    moving: Arc<Move>,
-    log: Log,
+impl Partitions {
+    /// Goes on with the moves between log directories that an earlier life of the broker had begun.
+    pub(super) fn resume_moves(&self) {
+        for found in self.disks.futures.lock().drain(..) {
+            let moving = self.get(found.id).filter(|partition| {
+                let place =
+                    partition.look(|state| state.log.as_ref().map(|log| Arc::clone(log.dir())));
+                place.is_some_and(|place| !Arc::ptr_eq(&place, &found.to))
+            });
+            if moving.is_some() && self.disks.moves.get(found.id).is_none() {
+                self.disks.moves.begin(found.id, found.to, Some(found.copy));
+            } else {
+                let copy = DeletedDir { path: found.copy.path };
+                self.disks.upkeep.remove_later(vec![copy], 0);
+            }
+        }
+    }
 }
 
 enum Advance {
@@ -184,20 +191,6 @@ enum Advance {
     Later(Copy),
     /// It is there, or it will not come.
     Ended,
-}
-
-/// What a copy needs next.
-enum Next {
-    /// The replica is gone, or is not to be moved.
-    Gone,
-    /// What follows.
-    Read(ReadPlan),
-    /// Nothing: it holds everything.
-    Nothing,
-    /// To lose everything from here on.
-    Cut(Offset),
-    /// To begin anew here.
-    Restart(Offset),
 }
 
 fn advance(
@@ -211,7 +204,8 @@ fn advance(
         give_up_all(partitions, copy);
         return Advance::Ended;
     };
-    let opened = copy.map_or_else(|| open(&partition, moving).transpose(), |copy| Some(Ok(copy)));
+    let opened =
+        copy.map_or_else(|| copying::open(&partition, moving).transpose(), |copy| Some(Ok(copy)));
     let mut copy = match opened {
         Some(Ok(copy)) => copy,
         Some(Err(error)) => return failed(partitions, &partition, &error, None),
@@ -223,225 +217,18 @@ fn advance(
     if rate.is_some_and(|rate| !pace.allows(rate, chunk)) {
         return Advance::Later(copy);
     }
-    match step(&partition, &mut copy, usize::try_from(chunk).unwrap_or(CHUNK_BYTES)) {
+    match copying::step(&partition, &mut copy, usize::try_from(chunk).unwrap_or(CHUNK_BYTES)) {
         Ok(Step::Copied(bytes)) => {
             pace.bytes -= bytes as f64;
             Advance::On(copy)
         }
-        Ok(Step::Whole) => exchange(partitions, &partition, copy),
+        Ok(Step::Whole) => exchange::exchange(partitions, &partition, copy),
         Ok(Step::Gone) => {
             give_up(partitions, copy.log);
             Advance::Ended
         }
         Err(error) => failed(partitions, &partition, &error, Some(copy)),
     }
-}
-
-/// The copy as an earlier life has left it, or a new one; `None`: there is nothing to copy.
-fn open(partition: &Arc<Partition>, moving: &Arc<Move>) -> Result<Option<Copy>, LogError> {
-    let config = partition.look(|state| state.log.as_ref().map(|log| *log.config()));
-    let Some(config) = config else { return Ok(None) };
-    let found = moving.found.lock().take();
-    let found = found.and_then(|found| match moving.to.open_future(&found, config) {
-        Ok(log) => Some(log),
-        Err(error) => {
-            tracing::warn!(?partition, %error, "an unfinished copy is of no use");
-            if let Err(error) = (DeletedDir { path: found.path }).remove() {
-                tracing::warn!(%error, "cannot remove it");
-            }
-            None
-        }
-    });
-    let log = match found {
-        Some(log) => log,
-        None => moving.to.create_future(NewLog {
-            topic_partition: name(partition),
-            topic_id: partition.id().topic_id,
-            config,
-        })?,
-    };
-    tracing::info!(?partition, to = %moving.to.path().display(), from = log.log_end(), "moving");
-    moving.note(&log);
-    Ok(Some(Copy { moving: Arc::clone(moving), log }))
-}
-
-fn name(partition: &Partition) -> TopicPartition {
-    TopicPartition::new(Arc::clone(partition.topic()), partition.id().partition)
-}
-
-enum Step {
-    Copied(usize),
-    Whole,
-    Gone,
-}
-
-/// One read from the log and its append to the copy.
-fn step(partition: &Arc<Partition>, copy: &mut Copy, bytes: usize) -> Result<Step, LogError> {
-    let copied = match partition.look(|state| next(state, copy, bytes))? {
-        Next::Gone => return Ok(Step::Gone),
-        Next::Nothing => return Ok(Step::Whole),
-        Next::Cut(offset) => {
-            tracing::info!(?partition, offset, "the copy is truncated as its log was");
-            copy.log.truncate_to(offset)?;
-            0
-        }
-        Next::Restart(offset) => {
-            copy.log.truncate_fully_and_start_at(offset)?;
-            0
-        }
-        Next::Read(plan) => match plan.read() {
-            Ok(batches) => {
-                copy.log.append_copied(&batches)?;
-                batches.len()
-            }
-            Err(LogError::Overtaken) => 0,
-            Err(error) => return Err(error),
-        },
-    };
-    copy.moving.note(&copy.log);
-    Ok(Step::Copied(copied))
-}
-
-fn next(state: &mut State, copy: &Copy, bytes: usize) -> Result<Next, LogError> {
-    if copy.moving.is_cancelled() {
-        return Ok(Next::Gone);
-    }
-    let Some(log) = state.log.as_mut() else { return Ok(Next::Gone) };
-    let (log_start, log_end) = (log.log_start(), log.log_end());
-    let (own_start, own_end) = (copy.log.log_start(), copy.log.log_end());
-    let (history, own) = (log.epochs().entries(), copy.log.epochs().entries());
-    let last_epoch = leader_epoch::last_record_epoch(own, own_end);
-    let forgotten = log_start > 0
-        && last_epoch.is_some_and(|last| history.first().is_some_and(|first| first.0 > last));
-    if forgotten || own_start > log_start || own_end < log_start {
-        return Ok(Next::Restart(log_start));
-    }
-    if let Some(last) = last_epoch
-        && let Some(end) = leader_epoch::diverging(history, log_end, last, own_end)
-    {
-        let point = leader_epoch::truncation_point(own, own_end, end);
-        return Ok(if point < own_end { Next::Cut(point) } else { Next::Restart(log_start) });
-    }
-    match own_end.cmp(&log_end) {
-        std::cmp::Ordering::Less => log.plan_read(own_end, bytes, log_end, true).map(Next::Read),
-        std::cmp::Ordering::Equal => Ok(Next::Nothing),
-        std::cmp::Ordering::Greater => Ok(Next::Restart(log_start)),
-    }
-}
-
-/// Puts a copy that holds nearly everything in its log's place.
-fn exchange(partitions: &Partitions, partition: &Arc<Partition>, mut copy: Copy) -> Advance {
-    let cleaner = &partitions.disks.cleaner;
-    // Most of it while clients need not wait.
-    if let Err(error) = copy.log.flush() {
-        return failed(partitions, partition, &error, Some(copy));
-    }
-    if !cleaner.hold(partition.id()) {
-        return Advance::Later(copy);
-    }
-    partition.look(|state| state.flush_held = true);
-    let moving = Arc::clone(&copy.moving);
-    let exchanged = exchange_held(partitions, partition, copy);
-    flusher::release(partition);
-    let advance = match exchanged {
-        Exchanged::Done(old) => {
-            match finish(partitions, &moving, old) {
-                Ok(()) => {
-                    let to = moving.to.path().display();
-                    tracing::info!(?partition, %to, "moved");
-                }
-                Err(error) => {
-                    tracing::error!(?partition, %error, "moved, but what it left is not removed");
-                    partitions.shared.note_failure(&error);
-                }
-            }
-            Advance::Ended
-        }
-        Exchanged::Later(copy) => Advance::Later(copy),
-        Exchanged::Failed(copy, error) => failed(partitions, partition, &error, Some(copy)),
-    };
-    cleaner.release(partition.id());
-    advance
-}
-
-enum Exchanged {
-    /// The log that was replaced.
-    Done(Log),
-    Later(Copy),
-    Failed(Copy, LogError),
-}
-
-/// No flush of the partition begins meanwhile.
-fn exchange_held(partitions: &Partitions, partition: &Arc<Partition>, mut copy: Copy) -> Exchanged {
-    let moves = &partitions.disks.moves;
-    let deadline = Instant::now() + EXCHANGE_TIMEOUT;
-    let is_late = || Instant::now() > deadline || moves.is_stopped();
-    while partition.look(|state| state.flush == FlushState::Busy) {
-        if is_late() {
-            return Exchanged::Later(copy);
-        }
-        thread::sleep(FLUSH_PAUSE);
-    }
-    loop {
-        match step(partition, &mut copy, CHUNK_BYTES) {
-            Ok(Step::Copied(_)) if !is_late() => {}
-            Ok(Step::Copied(_) | Step::Gone) => return Exchanged::Later(copy),
-            Ok(Step::Whole) => break,
-            Err(error) => return Exchanged::Failed(copy, error),
-        }
-    }
-    if let Err(error) = copy.log.flush() {
-        return Exchanged::Failed(copy, error);
-    }
-    partition.run(|state, after| match prepare(state, &mut copy) {
-        Ok(true) => match state.log.take() {
-            Some(old) => {
-                partition.place_log(state, copy.log);
-                Exchanged::Done(old)
-            }
-            None => Exchanged::Later(copy),
-        },
-        Ok(false) | Err(LogError::Overtaken) => Exchanged::Later(copy),
-        Err(error) => {
-            note_failure(after, &error);
-            Exchanged::Failed(copy, error)
-        }
-    })
-}
-
-/// Under the lock: what was appended during the flush is copied, and the copy takes the place of the log on
-/// disk. False: not now.
-fn prepare(state: &mut State, copy: &mut Copy) -> Result<bool, LogError> {
-    match next(state, copy, LAST_BYTES)? {
-        Next::Nothing => {}
-        Next::Read(plan) => {
-            let last = plan.read()?;
-            copy.log.append_copied(&last)?;
-        }
-        Next::Gone | Next::Cut(_) | Next::Restart(_) => return Ok(false),
-    }
-    let Some(current) = state.log.as_ref() else { return Ok(false) };
-    if copy.log.log_end() != current.log_end() {
-        return Ok(false);
-    }
-    let snapshot = producer_snapshot::encode(state.replica.producers());
-    copy.log.write_producer_snapshot(current.log_end(), &snapshot)?;
-    copy.log.replace(current)?;
-    Ok(true)
-}
-
-/// The exchange is made durable, and what was replaced is removed.
-fn finish(partitions: &Partitions, moving: &Move, old: Log) -> Result<(), LogError> {
-    let name = old.topic_partition().clone();
-    let from = Arc::clone(old.dir());
-    let delay_ms = partitions
-        .get(moving.id)
-        .map_or(0, |partition| partition.settings.load().file_delete_delay_ms);
-    moving.to.sync_move()?;
-    let deleted = from.delete_many(vec![old])?;
-    let at_ms = partitions.shared.clock.now_ms().saturating_add(delay_ms);
-    partitions.disks.upkeep.remove_later(deleted, at_ms);
-    moving.to.settle_move(&name)
 }
 
 fn failed(

@@ -1,23 +1,22 @@
 //! From metadata to replicas: what this broker has is made to be what the image says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ottla_config::{Layers, TopicConfig};
-use ottla_log::{Compaction, DeletedDir, Log, LogConfig, LogError, NewLog};
+use ottla_log::{Compaction, Log, LogConfig};
 use ottla_metadata::{ConfigResource, Delta, Image, Partition as PartitionMetadata};
-use ottla_protocol::ids::{TopicIdPartition, TopicName, TopicPartition};
-use ottla_replication::{Input, Member, PartitionState, Replica, Rules};
+use ottla_protocol::ids::{TopicIdPartition, TopicName};
+use ottla_replication::{Input, Member, PartitionState, Rules};
 
-use super::load;
 use super::registry::Partitions;
 use super::replica::Partition;
 
 /// A partition that the image gives to this broker.
-struct Wanted {
-    id: TopicIdPartition,
-    topic: TopicName,
-    metadata: Arc<PartitionMetadata>,
+pub(super) struct Wanted {
+    pub(super) id: TopicIdPartition,
+    pub(super) topic: TopicName,
+    pub(super) metadata: Arc<PartitionMetadata>,
 }
 
 impl Partitions {
@@ -135,142 +134,6 @@ impl Partitions {
             .collect()
     }
 
-    /// Creates what is wanted and not there: from what was loaded at start, else anew, in bulk.
-    fn create(&self, image: &Image, wanted: &[Wanted]) {
-        let missing: Vec<&Wanted> =
-            wanted.iter().filter(|wanted| self.get(wanted.id).is_none()).collect();
-        let mut settings = HashMap::new();
-        let mut logs: Vec<(&Wanted, Log)> = Vec::new();
-        let mut new: BTreeMap<usize, Vec<&Wanted>> = BTreeMap::new();
-        let mut load = self.logs_per_dir();
-        for wanted in missing {
-            settings
-                .entry(Arc::clone(&wanted.topic))
-                .or_insert_with(|| self.topic_config(image, &wanted.topic));
-            let loaded = self.disks.unclaimed.lock().remove(&wanted.id);
-            let name = TopicPartition::new(Arc::clone(&wanted.topic), wanted.id.partition);
-            if self.disks.unreadable.contains(&name) {
-                // Another directory may hold an older log of it, which a move has left.
-                tracing::error!(partition = %name, "offline: its log could not be loaded");
-                continue;
-            }
-            if let Some(log) = loaded {
-                logs.push((wanted, log));
-                continue;
-            }
-            // The directory that was chosen, else the one with the fewest partitions.
-            let chosen = self.disks.choices.take(wanted.id).filter(|dir| load.contains_key(dir));
-            let fewest = load.iter().min_by_key(|(_, count)| **count).map(|(dir, _)| *dir);
-            if let Some(dir) = chosen.or(fewest) {
-                *load.entry(dir).or_default() += 1;
-                new.entry(dir).or_default().push(wanted);
-            }
-        }
-        for (dir, wanted) in new {
-            logs.extend(self.create_in_any(dir, wanted, &settings));
-        }
-        let mut created = Vec::new();
-        for (wanted, log) in logs {
-            let Some(settings) = settings.get(&wanted.topic) else { continue };
-            match self.open_replica(wanted, settings.clone(), log) {
-                Ok(partition) => created.push((wanted.id, partition)),
-                Err(error) => {
-                    tracing::error!(topic = %wanted.topic, partition = wanted.id.partition, %error,
-                        "offline: its producers cannot be read");
-                }
-            }
-        }
-        self.shared.partitions.write().extend(created);
-    }
-
-    /// Goes on with the moves between log directories that an earlier life of the broker had begun.
-    fn resume_moves(&self) {
-        for found in self.disks.futures.lock().drain(..) {
-            let moving = self.get(found.id).filter(|partition| {
-                let place =
-                    partition.look(|state| state.log.as_ref().map(|log| Arc::clone(log.dir())));
-                place.is_some_and(|place| !Arc::ptr_eq(&place, &found.to))
-            });
-            if moving.is_some() && self.disks.moves.get(found.id).is_none() {
-                self.disks.moves.begin(found.id, found.to, Some(found.copy));
-            } else {
-                let copy = DeletedDir { path: found.copy.path };
-                self.disks.upkeep.remove_later(vec![copy], 0);
-            }
-        }
-    }
-
-    fn logs_per_dir(&self) -> BTreeMap<usize, usize> {
-        let mut load: BTreeMap<usize, usize> = self
-            .disks
-            .dirs
-            .iter()
-            .enumerate()
-            .filter(|(_, dir)| dir.failure().is_none())
-            .map(|(place, _)| (place, 0))
-            .collect();
-        if load.len() > 1 {
-            for partition in self.all() {
-                let dir = partition
-                    .look(|state| state.log.as_ref().map(|log| log.dir().path().to_owned()));
-                let place = self.disks.dirs.iter().position(|it| Some(it.path()) == dir.as_deref());
-                if let Some(count) = place.and_then(|place| load.get_mut(&place)) {
-                    *count += 1;
-                }
-            }
-        }
-        load
-    }
-
-    /// Creates logs in a directory, or, should it fail, in the next one that does not.
-    fn create_in_any<'a>(
-        &self,
-        dir: usize,
-        wanted: Vec<&'a Wanted>,
-        settings: &HashMap<TopicName, TopicConfig>,
-    ) -> Vec<(&'a Wanted, Log)> {
-        let others = (0..self.disks.dirs.len()).filter(|other| *other != dir);
-        for dir in std::iter::once(dir).chain(others) {
-            match self.create_logs(dir, &wanted, settings) {
-                Ok(created) => return wanted.into_iter().zip(created).collect(),
-                Err(error) => {
-                    tracing::error!(%error, partitions = wanted.len(), "cannot create partitions");
-                    self.shared.note_failure(&error);
-                }
-            }
-        }
-        Vec::new()
-    }
-
-    fn create_logs(
-        &self,
-        dir: usize,
-        wanted: &[&Wanted],
-        settings: &HashMap<TopicName, TopicConfig>,
-    ) -> Result<Vec<Log>, LogError> {
-        let Some(dir) = self.disks.dirs.get(dir) else { return Ok(Vec::new()) };
-        let new = |wanted: &&Wanted| NewLog {
-            topic_partition: TopicPartition::new(Arc::clone(&wanted.topic), wanted.id.partition),
-            topic_id: wanted.id.topic_id,
-            config: settings.get(&wanted.topic).map(log_config).unwrap_or_default(),
-        };
-        dir.create_many(wanted.iter().map(new).collect())
-    }
-
-    fn open_replica(
-        &self,
-        wanted: &Wanted,
-        settings: TopicConfig,
-        mut log: Log,
-    ) -> Result<Arc<Partition>, LogError> {
-        log.set_config(log_config(&settings));
-        let producers = load::producers(&mut log)?;
-        let rules = self.rules(&settings, wanted.metadata.replication_factor());
-        let replica = Replica::new(self.shared.me, load::offsets(&log), producers, rules);
-        let topic = Arc::clone(&wanted.topic);
-        Ok(Partition::new(wanted.id, topic, Arc::clone(&self.shared), settings, replica, log))
-    }
-
     /// Deleted topics, and partitions that have moved away: gone for clients at once, from disk later.
     fn delete(&self, delta: &Delta) {
         let me = self.shared.me;
@@ -377,7 +240,7 @@ impl Partitions {
         }
     }
 
-    fn topic_config(&self, image: &Image, topic: &TopicName) -> TopicConfig {
+    pub(super) fn topic_config(&self, image: &Image, topic: &TopicName) -> TopicConfig {
         TopicConfig::of(&Layers {
             own: Some(image.topic_config(topic)),
             broker: Some(image.config(&ConfigResource::Broker(self.shared.me))),
@@ -386,7 +249,7 @@ impl Partitions {
         })
     }
 
-    fn rules(&self, settings: &TopicConfig, replication_factor: usize) -> Rules {
+    pub(super) fn rules(&self, settings: &TopicConfig, replication_factor: usize) -> Rules {
         let config = &self.shared.config;
         Rules {
             flush_messages: settings.flush_messages.max(1),
@@ -438,7 +301,7 @@ fn state_of(image: &Image, id: TopicIdPartition, metadata: &PartitionMetadata) -
     }
 }
 
-fn log_config(settings: &TopicConfig) -> LogConfig {
+pub(super) fn log_config(settings: &TopicConfig) -> LogConfig {
     let positive = |value: i32| u32::try_from(value).unwrap_or(u32::MAX);
     let deletes = settings.cleanup_policy.delete;
     let compaction = settings.cleanup_policy.compact.then_some(Compaction {
