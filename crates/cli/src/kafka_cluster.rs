@@ -8,9 +8,9 @@ use ottla_client::{Admin, ClientError, ClientOptions};
 use ottla_protocol::ids::BrokerId;
 
 use crate::argparse::{self, Arg, Given, Group, Kind, Parser, arg};
-use crate::console::{self, complain, print, print_error, say};
+use crate::console::{self, print, say};
 use crate::exceptions::Failure;
-use crate::properties::{Properties, read_file};
+use crate::properties::{self, Properties};
 use crate::session;
 use crate::thrown::{self, Thrown};
 
@@ -85,16 +85,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             return if helped { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
     };
-    session::run(async move {
-        match run(&given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(thrown) => {
-                complain(thrown.message());
-                print_error(&thrown.trace());
-                ExitCode::FAILURE
-            }
-        }
-    })
+    session::run_or(run(&given), Thrown::caught)
 }
 
 async fn run(given: &Given) -> Result<(), Thrown> {
@@ -144,7 +135,7 @@ fn properties(given: &Given) -> Result<Properties, Thrown> {
         }
         (None, path) => path,
     };
-    Ok(path.map_or_else(|| Ok(Properties::new()), read_file)?)
+    Ok(properties::read(path)?)
 }
 
 fn unanswered(error: &ClientError, call: &str) -> Thrown {

@@ -18,7 +18,7 @@ use ottla_client::{Admin, ApiError, ClientError, ClientOptions};
 use crate::console::{self, complain};
 use crate::exceptions::{Failure, exception_name};
 use crate::jopt::{self, Given};
-use crate::properties::{Properties, read_file};
+use crate::properties;
 use crate::session;
 use crate::thrown::{self, Thrown};
 use entity::Entities;
@@ -36,20 +36,16 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Err(Misuse::Said(message)) => return said(&message),
         Err(Misuse::Version) => return console::version(),
     };
-    let code = async {
-        match execute(&given, &entities).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(Stop::Said(message)) => said(&message),
-            Err(Stop::Thrown(thrown)) => {
-                let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-                let args = args.join(" ");
-                complain(&format!("Error while executing config command with args '{args}'"));
-                complain(thrown.trace().trim_end());
-                ExitCode::FAILURE
-            }
+    session::run_or(execute(&given, &entities), |stop| match stop {
+        Stop::Said(message) => said(message),
+        Stop::Thrown(thrown) => {
+            let args: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+            let args = args.join(" ");
+            complain(&format!("Error while executing config command with args '{args}'"));
+            complain(thrown.trace().trim_end());
+            ExitCode::FAILURE
         }
-    };
-    session::run(code)
+    })
 }
 
 fn said(message: &str) -> ExitCode {
@@ -79,10 +75,7 @@ impl From<jopt::OptionError> for Stop {
 }
 
 async fn execute(given: &Given, entities: &Entities) -> Result<(), Stop> {
-    let properties = match given.one("command-config")? {
-        Some(path) => read_file(path).map_err(Thrown::from)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("command-config")?).map_err(Thrown::from)?;
     let options = thrown::options("adminclient-1", &properties)?;
     let alters = given.has("alter");
     if alters && entities.types.len() != entities.names.len() {

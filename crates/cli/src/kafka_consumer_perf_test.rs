@@ -14,11 +14,11 @@ use ottla_client::{Client, GroupConsumer, StartAt, Topics};
 use ottla_protocol::ids::TopicName;
 
 use crate::client_settings;
-use crate::console::{self, complain, print, say};
+use crate::console::{self, print, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Argument, Given, Opt, flag, value};
 use crate::kafka_topics::IncludeList;
-use crate::properties::{Properties, client_options, read_file, read_pairs};
+use crate::properties::{self, client_options, read_pairs};
 use crate::session;
 use report::{Report, Totals};
 
@@ -98,28 +98,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         interval: Duration::ZERO,
         date_format: match given.one("date-format") {
             Ok(format) => format.unwrap_or("yyyy-MM-dd HH:mm:ss:SSS").to_owned(),
-            Err(error) => return thrown(&Failure::from(error)),
+            Err(error) => return Failure::from(error).caught(),
         },
     };
     if !given.has("hide-header") {
         say(report.header());
     }
-    session::run(async {
-        let outcome = match settings(&given, report) {
-            Ok(settings) => consume(settings).await,
-            Err(failure) => Err(failure),
-        };
-        match outcome {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => thrown(&failure),
-        }
-    })
-}
-
-fn thrown(failure: &Failure) -> ExitCode {
-    complain(&failure.message);
-    complain(&failure.thrown());
-    ExitCode::FAILURE
+    let run = async { consume(settings(&given, report)?).await };
+    session::run_or(run, Failure::caught)
 }
 
 fn check(given: &Given) -> Result<(), String> {
@@ -154,7 +140,7 @@ fn settings(given: &Given, report: Report) -> Result<Settings, Failure> {
         Some(path) => Some(path),
         None => given.one("consumer.config")?,
     };
-    let mut properties = file.map_or_else(|| Ok(Properties::new()), read_file)?;
+    let mut properties = properties::read(file)?;
     properties.extend(read_pairs(given.all("command-property")));
     let size: i32 = given.number("fetch-size")?.unwrap_or(1 << 20);
     properties.insert("max.partition.fetch.bytes".to_owned(), size.to_string());
@@ -176,9 +162,8 @@ fn settings(given: &Given, report: Report) -> Result<Settings, Failure> {
         records: records.unwrap_or(0),
         timeout_ms: given.number("timeout")?.unwrap_or(10_000),
         report: Report { interval: Duration::from_millis(interval), ..report },
-        client: Client::new(bootstrap, client).map_err(|error| {
-            Failure::new("org.apache.kafka.common.config.ConfigException", error.to_string())
-        })?,
+        client: Client::new(bootstrap, client)
+            .map_err(|error| Failure::config(error.to_string()))?,
         consumer: client_settings::consumer(&properties, reset)?,
         group: client_settings::group(&group, true, &properties)?,
         print_metrics: given.has("print-metrics"),

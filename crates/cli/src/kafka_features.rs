@@ -10,7 +10,7 @@ use ottla_client::{Admin, ClientOptions};
 use crate::argparse::{self, Arg, Given, Group, Kind, Parser, Refusal, arg};
 use crate::console::{complain, print, print_error, say};
 use crate::exceptions::Failure;
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, client_options};
 use crate::releases::{self, METADATA_VERSION};
 use crate::session;
 
@@ -135,15 +135,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let Some(bootstrap) = controllers.or_else(|| given.one("--bootstrap-server")) else {
         return misused("You must specify either --bootstrap-controller or --bootstrap-server.");
     };
-    session::run(async {
-        match run(bootstrap, &given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(Stop::Said(message)) => {
-                complain(&message);
-                ExitCode::FAILURE
-            }
-            Err(Stop::Silent) => ExitCode::FAILURE,
+    session::run_or(run(bootstrap, &given), |stop| {
+        if let Stop::Said(message) = stop {
+            complain(message);
         }
+        ExitCode::FAILURE
     })
 }
 
@@ -161,10 +157,7 @@ async fn run(bootstrap: &str, given: &Given) -> Result<(), Stop> {
         _ => None,
     };
     let levels = change.map(|change| levels(change, given)).transpose().map_err(Stop::Said)?;
-    let properties = match given.one("--command-config") {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("--command-config"))?;
     let options = client_options("adminclient-1", &properties)?;
     let bootstrap_controllers = given.has("--bootstrap-controller");
     let options = ClientOptions { bootstrap_controllers, ..options };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::console::{self, complain, print_error, say};
 use crate::exceptions::{Failure, exception_name};
 use crate::jopt::{self, Given, Opt, flag, value};
-use crate::properties::{Properties, read_file};
+use crate::properties;
 use crate::session;
 use crate::thrown::{self, Thrown};
 
@@ -35,24 +35,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(given) => given,
         Err(error) => return failed(&Stop::Thrown(error.into())),
     };
-    let usage = |message: &str| console::usage_error(message, OPTIONS);
-    if args.is_empty() || given.has("help") {
-        return usage("This tool helps to query log directory usage on the specified brokers.");
+    let about = "This tool helps to query log directory usage on the specified brokers.";
+    let required = ["bootstrap-server", "describe"];
+    if let Some(code) = console::preamble(&given, &args, OPTIONS, about, &required) {
+        return code;
     }
-    if given.has("version") {
-        return console::version();
-    }
-    for option in ["bootstrap-server", "describe"] {
-        if !given.has(option) {
-            return usage(&format!("Missing required argument \"[{option}]\""));
-        }
-    }
-    session::run(async move {
-        match describe(&given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(stop) => failed(&stop),
-        }
-    })
+    session::run_or(describe(&given), failed)
 }
 
 /// Why the tool stops.
@@ -80,10 +68,7 @@ fn failed(stop: &Stop) -> ExitCode {
 }
 
 async fn describe(given: &Given) -> Result<(), Stop> {
-    let properties = match given.one("command-config")? {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("command-config")?)?;
     let options = thrown::options(CLIENT_ID, &properties)?;
     let bootstrap = given.one("bootstrap-server")?.unwrap_or_default();
     let who = format!("AdminClient clientId={}", options.client_id);

@@ -21,7 +21,7 @@ use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given};
 use crate::json_file;
-use crate::properties::{Properties, read_file};
+use crate::properties;
 use crate::session;
 use crate::thrown::{self, Thrown};
 use assignment::Assignment;
@@ -44,14 +44,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Err(Misuse::Usage(message)) => return console::usage_error(&message, OPTIONS),
         Err(Misuse::Version) => return console::version(),
     };
-    session::run(async move {
-        match run(action, &given).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(stop) => {
-                stop.say();
-                ExitCode::FAILURE
-            }
-        }
+    session::run_or(run(action, &given), |stop| {
+        stop.say();
+        ExitCode::FAILURE
     })
 }
 
@@ -122,10 +117,7 @@ fn rate(given: &Given, option: &'static str) -> Result<Option<u64>, Stop> {
 }
 
 async fn run(action: Action, given: &Given) -> Result<(), Stop> {
-    let properties = match given.one("command-config")? {
-        Some(path) => read_file(path)?,
-        None => Properties::new(),
-    };
+    let properties = properties::read(given.one("command-config")?)?;
     let task = Task::of(action, given)?;
     let controllers = given.one("bootstrap-controller")?;
     let bootstrap = match controllers {

@@ -18,7 +18,7 @@ use ottla_client::Admin;
 use crate::console::{self, complain, say};
 use crate::exceptions::Failure;
 use crate::jopt::{self, Given};
-use crate::properties::{Properties, client_options, read_file};
+use crate::properties::{self, Properties, client_options};
 use crate::session;
 use options::{Action, Misuse, OPTIONS};
 
@@ -26,32 +26,22 @@ use options::{Action, Misuse, OPTIONS};
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let given = match jopt::parse(OPTIONS, &args) {
         Ok(given) => given,
-        Err(error) => return thrown(&Failure::from(error)),
+        Err(error) => return Failure::from(error).caught(),
     };
     let action = match options::check(&given, args.is_empty()) {
         Ok(action) => action,
         Err(Misuse::Usage(message)) => return console::usage_error(&message, OPTIONS),
-        Err(Misuse::Thrown(failure)) => return thrown(&failure),
+        Err(Misuse::Thrown(failure)) => return failure.caught(),
         Err(Misuse::Version) => return console::version(),
     };
     session::run(run(action, given))
 }
 
-/// An error before the tool has begun: its message, then what Kafka would have thrown.
-fn thrown(failure: &Failure) -> ExitCode {
-    complain(&failure.message);
-    complain(&failure.thrown());
-    ExitCode::FAILURE
-}
-
 async fn run(action: Action, given: Given) -> ExitCode {
-    let properties = match given.one("command-config") {
-        Ok(Some(path)) => match read_file(path) {
-            Ok(properties) => properties,
-            Err(failure) => return thrown(&failure),
-        },
-        Ok(None) => Properties::new(),
-        Err(error) => return thrown(&Failure::from(error)),
+    let path = given.one("command-config").map_err(Failure::from);
+    let properties = match path.and_then(properties::read) {
+        Ok(properties) => properties,
+        Err(failure) => return failure.caught(),
     };
     match execute(action, &given, &properties).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,10 +82,7 @@ async fn execute(action: Action, given: &Given, properties: &Properties) -> Resu
     let client = session::connect(bootstrap, options, "AdminClient clientId=adminclient-1")
         .await
         .map_err(|error| match session::bootstrap_error(&error) {
-        Some(error) => Stop::Client(Failure::new(
-            "org.apache.kafka.common.config.ConfigException",
-            error.to_string(),
-        )),
+        Some(error) => Stop::Client(Failure::config(error.to_string())),
         None => Stop::Failed(Failure::of_client(&error, action.first_call())),
     })?;
     let admin = Admin::new(client);
