@@ -3,6 +3,7 @@
 //! - `server`: wires a node's configuration to its controller and its broker, and stops them in order.
 //! - `cluster`: nodes as processes of this machine.
 //! - `watch`: what the controllers commit, as it happens.
+//! - `completion`, `man`: what a shell and a reader need, from the tables of options.
 //! - `kafka-*`: the tools of `ottla-cli`, also by the names of Kafka's scripts.
 
 /// Prints a line; a reader that has gone, as in `| head`, is no reason to fail.
@@ -14,6 +15,9 @@ macro_rules! say {
 }
 
 mod cluster;
+mod command_line;
+mod completion;
+mod manual;
 mod name;
 mod server;
 mod server_scripts;
@@ -41,6 +45,8 @@ enum Command {
     Server(server::Args),
     Cluster(cluster::Args),
     Watch(watch::Args),
+    Completion(completion::Args),
+    Man(manual::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +70,8 @@ fn ottla(args: Vec<OsString>) -> ExitCode {
         Command::Server(args) => server::run(args),
         Command::Cluster(args) => cluster::run(args),
         Command::Watch(args) => watch::run(args),
+        Command::Completion(args) => completion::run(&args),
+        Command::Man(args) => manual::run(args),
     })
 }
 

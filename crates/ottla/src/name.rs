@@ -16,7 +16,7 @@ pub(crate) enum Called {
 }
 
 /// Names beside those of the tools.
-const SCRIPTS: &[(&str, Called, &str)] = &[
+pub(crate) const SCRIPTS: &[(&str, Called, &str)] = &[
     ("kafka-server-start", Called::ServerStart, "Start a node from a server.properties"),
     ("kafka-server-stop", Called::ServerStop, "Stop the nodes of this machine"),
     ("zookeeper-server-start", Called::ZookeeperStart, "Say what took ZooKeeper's place"),

@@ -168,7 +168,7 @@ fn identity(answer: &DescribeConfigsResponse, expected: i32) -> Option<i32> {
     if result.error_code == 0 {
         return Some(expected);
     }
-    let (_, rest) = result.error_message.as_ref()?.split_once("expected ")?;
+    let (_, rest) = result.error_message.as_ref()?.split_once(", expected ")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
 }
@@ -190,13 +190,13 @@ async fn exchange<T: Request>(
     let mut head = Vec::with_capacity(HEAD);
     while head.len() < HEAD {
         let read = (&mut *stream).take((HEAD - head.len()) as u64).read_buf(&mut head).await;
-        match read {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
+        // Who speaks otherwise may say less than this, and then wait.
+        if let Some(spoken) = foreign(&head) {
+            return Err(Mute::Foreign(spoken));
         }
-    }
-    if let Some(spoken) = foreign(&head) {
-        return Err(Mute::Foreign(spoken));
+        if !read.is_ok_and(|read| read > 0) {
+            break;
+        }
     }
     let Some((prefix, begun)) = head.split_first_chunk::<LENGTH_PREFIX>() else {
         return Err(Mute::Closed);

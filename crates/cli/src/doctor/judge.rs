@@ -18,7 +18,7 @@ const CONTROLLER_LAG_MS: i64 = 10_000;
 const LITTLE_SPACE: i64 = 10;
 const HARDLY_ANY_SPACE: i64 = 3;
 /// A busy broker opens more files than this.
-const FILES_WANTED: u64 = 65_536;
+const FILES_WANTED: u64 = 10_000;
 /// Hundredths of the limit beyond which a process is about to hit it.
 const FILES_NEARLY_USED: u64 = 80;
 

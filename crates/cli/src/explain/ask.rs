@@ -97,8 +97,8 @@ async fn ends(
     admin: &Admin,
     partitions: &[TopicPartition],
 ) -> BTreeMap<TopicPartition, Result<Ends, String>> {
-    let ask = async |spec, isolation| {
-        let asked = partitions.iter().map(|place| (place.clone(), spec)).collect();
+    let ask = async |places: &[TopicPartition], spec, isolation| {
+        let asked = places.iter().map(|place| (place.clone(), spec)).collect();
         match admin.list_offsets(&asked, isolation).await {
             Ok(listed) => listed
                 .into_iter()
@@ -107,19 +107,22 @@ async fn ends(
                 })
                 .collect::<BTreeMap<_, _>>(),
             Err(error) => {
-                partitions.iter().map(|place| (place.clone(), Err(error.to_string()))).collect()
+                places.iter().map(|place| (place.clone(), Err(error.to_string()))).collect()
             }
         }
     };
-    let first = ask(OffsetSpec::Earliest, IsolationLevel::ReadUncommitted).await;
-    let high_watermark = ask(OffsetSpec::Latest, IsolationLevel::ReadUncommitted).await;
-    let stable = ask(OffsetSpec::Latest, IsolationLevel::ReadCommitted).await;
+    let first = ask(partitions, OffsetSpec::Earliest, IsolationLevel::ReadUncommitted).await;
+    // A leader that did not answer once is not waited for again.
+    let answered: Vec<TopicPartition> =
+        first.iter().filter(|(_, first)| first.is_ok()).map(|(place, _)| place.clone()).collect();
+    let high = ask(&answered, OffsetSpec::Latest, IsolationLevel::ReadUncommitted).await;
+    let stable = ask(&answered, OffsetSpec::Latest, IsolationLevel::ReadCommitted).await;
     let of = |listed: &BTreeMap<_, _>, place: &TopicPartition| -> Result<i64, String> {
         listed.get(place).cloned().unwrap_or_else(|| Err("no answer".to_owned()))
     };
     let ends = |place: &TopicPartition| {
         let ends = of(&first, place).and_then(|first| {
-            let (high_watermark, stable) = (of(&high_watermark, place)?, of(&stable, place)?);
+            let (high_watermark, stable) = (of(&high, place)?, of(&stable, place)?);
             Ok(Ends { first, stable, high_watermark })
         });
         (place.clone(), ends)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ottla_client::admin::TopicDescription;
 
 use crate::diagnosis::partition::{Brokers, Condition, condition};
-use crate::diagnosis::{Finding, Gravity, and, count};
+use crate::diagnosis::{Finding, and, count};
 
 /// What is known of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +59,9 @@ pub(super) fn judge(facts: &TopicFacts) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         alike.iter().filter_map(|(condition, names)| condition.finding(names)).collect();
     findings.extend(silent_leaders(facts));
+    let whole = findings.is_empty();
     findings.extend(open_transactions(facts));
-    if !findings.iter().any(|finding| finding.gravity == Gravity::Problem) {
+    if whole {
         findings.insert(0, Finding::ok(well(facts, asked().count())));
     }
     let moving: Vec<String> =

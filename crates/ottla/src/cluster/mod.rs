@@ -3,6 +3,7 @@
 mod layout;
 mod probe;
 mod process;
+mod said;
 mod status;
 mod up;
 
@@ -14,10 +15,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use ottla_cli::progress::Progress;
 use rustix::process::Signal;
+use serde_json::json;
 
 use layout::{Folder, Spec};
 use process::Process;
+use said::Said;
 
 /// How long a node may take to hand over its leaderships and stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +38,9 @@ pub(crate) struct Args {
     /// The folder that holds the nodes' data, logs and settings.
     #[arg(long, global = true, overrides_with = "dir", default_value = "data/cluster")]
     dir: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,30 +77,33 @@ enum Command {
 /// Runs one command.
 pub(crate) fn run(args: Args) -> Result<()> {
     let folder = Folder::new(&args.dir)?;
-    match args.command {
-        Command::Up(options) => up::run(&folder, options),
-        Command::Status => status::print(&folder, &folder.require()?),
+    let said = match args.command {
+        Command::Up(options) => up::run(&folder, options)?,
+        Command::Status => status::look(&folder, &folder.require()?),
         Command::Kill { id } => {
             let node = running(&folder, id)?;
             end(&node, Signal::KILL, KILL_PATIENCE)?;
-            say!("node {id} killed (process {})", node.id());
-            Ok(())
+            Said::of_node(id, "killed", format!("node {id} killed (process {})", node.id()))
         }
         Command::Stop { id } => {
             let node = running(&folder, id)?;
             node.signal(Signal::CONT)?;
+            let progress = Progress::spinner(&format!("stopping node {id}")).beating();
             end(&node, Signal::TERM, STOP_PATIENCE)
                 .with_context(|| format!("node {id} does not stop; see `cluster logs {id}`"))?;
-            say!("node {id} stopped");
-            Ok(())
+            progress.done();
+            Said::of_node(id, "stopped", format!("node {id} stopped"))
         }
-        Command::Pause { id } => signal(&folder, id, Signal::STOP, "paused"),
-        Command::Resume { id } => signal(&folder, id, Signal::CONT, "runs on"),
-        Command::Start { id } => up::start_one(&folder, id),
-        Command::Logs { id, follow } => logs(&folder, id, follow),
-        Command::Down => down(&folder),
-        Command::Wipe => wipe(&folder),
-    }
+        Command::Pause { id } => signal(&folder, id, Signal::STOP, "paused")?,
+        Command::Resume { id } => signal(&folder, id, Signal::CONT, "runs on")?,
+        Command::Start { id } => up::start_one(&folder, id)?,
+        Command::Logs { .. } if args.json => bail!("a log is lines of text: leave --json out"),
+        Command::Logs { id, follow } => return logs(&folder, id, follow),
+        Command::Down => down(&folder)?,
+        Command::Wipe => wipe(&folder)?,
+    };
+    said.print(args.json);
+    Ok(())
 }
 
 fn running(folder: &Folder, id: i32) -> Result<Process> {
@@ -108,10 +118,10 @@ fn known(folder: &Folder, id: i32) -> Result<Spec> {
     Ok(spec)
 }
 
-fn signal(folder: &Folder, id: i32, signal: Signal, done: &str) -> Result<()> {
+fn signal(folder: &Folder, id: i32, signal: Signal, done: &str) -> Result<Said> {
     running(folder, id)?.signal(signal)?;
-    say!("node {id} {done}");
-    Ok(())
+    let state = if signal == Signal::STOP { "paused" } else { "running" };
+    Ok(Said::of_node(id, state, format!("node {id} {done}")))
 }
 
 fn end(node: &Process, signal: Signal, patience: Duration) -> Result<()> {
@@ -129,35 +139,44 @@ fn live_nodes(folder: &Folder, spec: &Spec) -> BTreeMap<i32, Process> {
     spec.ids().filter_map(|id| Some((id, Process::from_pid_file(&folder.pid_file(id))?))).collect()
 }
 
-fn down(folder: &Folder) -> Result<()> {
+fn down(folder: &Folder) -> Result<Said> {
     let spec = folder.require()?;
     let nodes = live_nodes(folder, &spec);
     for node in nodes.values() {
         node.signal(Signal::CONT)?;
         node.signal(Signal::TERM)?;
     }
+    let progress = Progress::spinner(&format!("stopping {}", count(nodes.len()))).beating();
+    let mut killed = Vec::new();
     for (id, node) in &nodes {
         if !node.wait_until_gone(STOP_PATIENCE) {
-            say!("node {id} did not stop in {} s: killed", STOP_PATIENCE.as_secs());
             end(node, Signal::KILL, KILL_PATIENCE)?;
+            killed.push(*id);
         }
     }
-    say!("{} stopped; the data stays in {}", count(nodes.len()), shown(folder.path()));
-    Ok(())
+    progress.done();
+    let mut words = String::new();
+    for id in &killed {
+        words += &format!("node {id} did not stop in {} s: killed\n", STOP_PATIENCE.as_secs());
+    }
+    words += &format!("{} stopped; the data stays in {}", count(nodes.len()), shown(folder.path()));
+    let stopped: Vec<_> = nodes.keys().filter(|id| !killed.contains(id)).collect();
+    Ok(Said { words, json: json!({ "stopped": stopped, "killed": killed, "dir": folder.path() }) })
 }
 
-fn wipe(folder: &Folder) -> Result<()> {
+fn wipe(folder: &Folder) -> Result<Said> {
     let Some(spec) = folder.load()? else {
-        say!("nothing to wipe: there is no cluster in {}", shown(folder.path()));
-        return Ok(());
+        let words = format!("nothing to wipe: there is no cluster in {}", shown(folder.path()));
+        return Ok(Said { words, json: json!({ "killed": [], "dir": folder.path() }) });
     };
     let nodes = live_nodes(folder, &spec);
     for node in nodes.values() {
         end(node, Signal::KILL, KILL_PATIENCE)?;
     }
     folder.remove()?;
-    say!("{} killed; {} is gone", count(nodes.len()), shown(folder.path()));
-    Ok(())
+    let words = format!("{} killed; {} is gone", count(nodes.len()), shown(folder.path()));
+    let killed: Vec<_> = nodes.keys().collect();
+    Ok(Said { words, json: json!({ "killed": killed, "dir": folder.path() }) })
 }
 
 fn count(nodes: usize) -> String {

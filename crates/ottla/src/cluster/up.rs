@@ -6,10 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use ottla_cli::progress::Progress;
 use rustix::process::Signal;
+use serde_json::json;
 
 use super::layout::{DEFAULT_BASE_PORT, DEFAULT_NODES, Folder, Spec, free_base_port, port_is_free};
 use super::process::{Process, State};
+use super::said::Said;
 use super::{known, probe, shown, tail};
 
 /// How long all nodes together may take to become ready; recovery after a crash is part of it.
@@ -32,7 +35,7 @@ pub(super) struct Args {
 }
 
 /// Starts what does not run yet, waits until every broker is unfenced, says what to do next.
-pub(super) fn run(folder: &Folder, args: Args) -> Result<()> {
+pub(super) fn run(folder: &Folder, args: Args) -> Result<Said> {
     let begun = Instant::now();
     let before = folder.load()?;
     let resumed = before.is_some();
@@ -56,13 +59,11 @@ pub(super) fn run(folder: &Folder, args: Args) -> Result<()> {
         started.push((id, spawn(folder, id)?));
     }
     wait_until_ready(folder, &spec, &mut started)?;
-    let took = begun.elapsed();
-    say_ready(folder, &spec, missing.len(), resumed, took);
-    Ok(())
+    Ok(ready(folder, &spec, &missing, resumed, begun.elapsed()))
 }
 
 /// Starts node `id` again and waits until the cluster counts it among the living.
-pub(super) fn start_one(folder: &Folder, id: i32) -> Result<()> {
+pub(super) fn start_one(folder: &Folder, id: i32) -> Result<Said> {
     let begun = Instant::now();
     let spec = known(folder, id)?;
     if Process::from_pid_file(&folder.pid_file(id)).is_some() {
@@ -75,8 +76,8 @@ pub(super) fn start_one(folder: &Folder, id: i32) -> Result<()> {
         *unready = vec![id];
         probe::view(port).is_ok_and(|view| view.brokers.contains(&id))
     })?;
-    say!("node {id} is ready after {:.2} s", begun.elapsed().as_secs_f64());
-    Ok(())
+    let words = format!("node {id} is ready after {:.2} s", begun.elapsed().as_secs_f64());
+    Ok(Said::of_node(id, "running", words))
 }
 
 fn wanted(before: Option<Spec>, args: Args) -> Result<Spec> {
@@ -156,23 +157,30 @@ fn wait(
 ) -> Result<()> {
     let deadline = Instant::now() + READY_PATIENCE;
     let mut unready = Vec::new();
+    let progress = Progress::spinner("starting");
     while !is_ready(&mut unready) {
+        progress.say(format!("waiting for {}", nodes(&unready)));
         for (id, child) in started.iter_mut() {
             if let Some(status) = child.try_wait()? {
                 bail!("node {id} ended with {status}:\n{}", last_words(&folder.log_file(*id)));
             }
         }
         if Instant::now() > deadline {
-            let which: Vec<_> = unready.iter().map(i32::to_string).collect();
             bail!(
-                "not ready after {} s: node {}; what they say: `cluster logs ID`",
+                "not ready after {} s: {}; what they say: `cluster logs ID`",
                 READY_PATIENCE.as_secs(),
-                which.join(", ")
+                nodes(&unready)
             );
         }
         thread::sleep(POLL);
     }
+    progress.done();
     Ok(())
+}
+
+fn nodes(ids: &[i32]) -> String {
+    let ids: Vec<_> = ids.iter().map(i32::to_string).collect();
+    format!("node {}", ids.join(", "))
 }
 
 fn last_words(log: &Path) -> String {
@@ -180,25 +188,36 @@ fn last_words(log: &Path) -> String {
     lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-fn say_ready(folder: &Folder, spec: &Spec, started: usize, resumed: bool, took: Duration) {
+fn ready(folder: &Folder, spec: &Spec, started: &[i32], resumed: bool, took: Duration) -> Said {
     let port = spec.broker_port(1);
     let cluster = probe::view(port).map(|view| view.cluster_id).unwrap_or_default();
-    let controller = probe::active_controller(port)
-        .map(|id| format!(", active controller {id}"))
-        .unwrap_or_default();
+    let active = probe::active_controller(port).ok();
+    let controller = active.map(|id| format!(", active controller {id}")).unwrap_or_default();
     let brokers =
         if spec.nodes == 1 { "1 broker".into() } else { format!("{} brokers", spec.nodes) };
-    let how = match (started, resumed) {
+    let how = match (started.len(), resumed) {
         (0, _) => "all were running".to_owned(),
         (_, true) => format!("ready in {:.2} s, on the data of before", took.as_secs_f64()),
         (_, false) => format!("ready in {:.2} s", took.as_secs_f64()),
     };
-    say!("{brokers} {how} (cluster {cluster}{controller})");
-    say!("");
-    say!("  bootstrap servers  {}", spec.bootstrap_servers());
-    say!("  data and logs      {}", shown(folder.path()));
-    say!("");
-    say!("{}", next_steps(spec));
+    let words = [
+        format!("{brokers} {how} (cluster {cluster}{controller})"),
+        String::new(),
+        format!("  bootstrap servers  {}", spec.bootstrap_servers()),
+        format!("  data and logs      {}", shown(folder.path())),
+        String::new(),
+        next_steps(spec),
+    ];
+    let json = json!({
+        "cluster_id": cluster,
+        "dir": folder.path(),
+        "bootstrap_servers": spec.bootstrap_servers(),
+        "active_controller": active,
+        "nodes": spec.nodes,
+        "started": started,
+        "seconds": took.as_secs_f64(),
+    });
+    Said { words: words.join("\n"), json }
 }
 
 /// Lines to copy. The checkout's script says how it was called and that it made `bin/`.

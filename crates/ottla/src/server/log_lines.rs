@@ -17,11 +17,17 @@ pub(super) fn to_stdout() -> LogLevels {
         _ => (DEFAULT_LEVELS.to_owned(), EnvFilter::new(DEFAULT_LEVELS)),
     };
     let (filter, handle) = reload::Layer::new(filter);
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-    let lines = fmt::layer().with_ansi(terminal).with_target(false);
+    let lines = fmt::layer().with_ansi(may_have_colors()).with_target(false);
     registry().with(filter).with(lines).init();
     LogLevels::new(&levels, move |directives| {
         let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
         handle.reload(filter).map_err(|error| error.to_string())
     })
+}
+
+/// Whether stdout shows colours and nobody has forbidden them (`NO_COLOR`, a terminal without).
+fn may_have_colors() -> bool {
+    let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    !forbidden && !dumb && std::io::IsTerminal::is_terminal(&std::io::stdout())
 }
