@@ -16,6 +16,7 @@ use ottla_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic,
 };
 use ottla_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use ottla_protocol::messages::update_features_request::FeatureUpdateKey;
 use ottla_protocol::messages::*;
 use ottla_protocol::{ErrorCode, StrBytes};
 use support::controller::FakeController;
@@ -328,5 +329,49 @@ async fn eventually(wire: &mut Wire, offset: i64) {
         }
         assert!(tokio::time::Instant::now() < deadline, "the commit is answered with {code}");
         tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Sets the level of `group.version`, one up or down.
+async fn set_group_version(wire: &mut Wire, level: i16) {
+    const UPGRADE: i8 = 1;
+    const SAFE_DOWNGRADE: i8 = 2;
+    let update = FeatureUpdateKey::default()
+        .with_feature(text("group.version"))
+        .with_max_version_level(level)
+        .with_upgrade_type(if level == 0 { SAFE_DOWNGRADE } else { UPGRADE });
+    let request =
+        UpdateFeaturesRequest::default().with_feature_updates(vec![update]).with_timeout_ms(10_000);
+    let answer = wire.call(2, &request).await;
+    assert_eq!((answer.error_code, answer.error_message), (NONE, None));
+}
+
+#[tokio::test]
+async fn the_protocol_of_kip_848_is_served_while_its_feature_says_so() {
+    let (_broker, mut wire) = ready().await;
+    let versions = ApiVersionsRequest::default()
+        .with_client_software_name(text("test"))
+        .with_client_software_version(text("1"));
+    let heartbeat = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(text("new").into())
+        .with_rebalance_timeout_ms(60_000)
+        .with_subscribed_topic_names(Some(vec![text("orders").into()]))
+        .with_topic_partitions(Some(Vec::new()));
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![text("new").into()]);
+    let mut epoch = 0;
+    for (level, code) in [
+        (0, ErrorCode::UnsupportedVersion),
+        (1, ErrorCode::None),
+        (0, ErrorCode::UnsupportedVersion),
+    ] {
+        set_group_version(&mut wire, level).await;
+        let announced = wire.call(4, &versions).await;
+        let mut levels = announced.finalized_features.iter();
+        let told = levels.find(|feature| &*feature.name == "group.version");
+        assert_eq!(told.map_or(0, |feature| feature.max_version_level), level);
+        assert!(announced.finalized_features_epoch > epoch, "an epoch later than {epoch}");
+        epoch = announced.finalized_features_epoch;
+        assert_eq!(wire.call(0, &heartbeat).await.error_code, code.code());
+        assert_eq!(wire.call(0, &describe).await.groups[0].error_code, code.code());
     }
 }
