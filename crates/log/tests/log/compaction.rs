@@ -3,9 +3,8 @@
 mod crashes;
 mod model;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
 
 use bytes::Bytes;
 use ottla_log::{CleaningLimits, Compaction, Log, LogConfig, LogError};
@@ -13,7 +12,6 @@ use ottla_protocol::record::{
     BatchHeader, Compression, DecodeLimits, EndTransaction, ProducerFields, Record,
     RecordBatchBuilder, batches, decode_batch,
 };
-use proptest::prelude::*;
 
 use crate::support::{Site, read_all, small};
 
