@@ -44,8 +44,8 @@ pub(super) fn bootstrap(address: &HostPort, dialled: &Dialled) -> Finding {
     }
 }
 
-/// What was heard at the address that broker `id` of cluster `cluster_id` gives to clients; `nobody_else`
-/// is a host by which the user has reached the cluster.
+/// What was heard at the address that broker `id` of cluster `cluster_id` gives to clients; `reached_by` is
+/// the host by which the user has come to the cluster.
 pub(crate) fn broker(
     id: i32,
     address: &HostPort,
