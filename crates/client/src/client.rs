@@ -31,6 +31,9 @@ pub enum Target {
 /// Makes a request for a connection, in the version that is spoken there.
 type Frame<'a> = dyn Fn(&Connection) -> Result<Framed, ClientError> + Sync + 'a;
 
+/// The frame of an answer, the connection that it came by, and its version.
+type Answer = Result<(Arc<Connection>, i16, Bytes), ClientError>;
+
 /// A client of one cluster. Cheap to clone; the last clone closes the connections. Clones share one
 /// connection to each node, on which answers come in order: give a consumer, whose fetches wait for
 /// records, a client of its own.
@@ -227,16 +230,11 @@ impl Client {
         target: Target,
         limit: Duration,
         frame: &'a Frame<'a>,
-    ) -> BoxFuture<'a, Result<(Arc<Connection>, i16, Bytes), ClientError>> {
+    ) -> BoxFuture<'a, Answer> {
         Box::pin(self.attempts(target, limit, frame))
     }
 
-    async fn attempts(
-        &self,
-        target: Target,
-        limit: Duration,
-        frame: &Frame<'_>,
-    ) -> Result<(Arc<Connection>, i16, Bytes), ClientError> {
+    async fn attempts(&self, target: Target, limit: Duration, frame: &Frame<'_>) -> Answer {
         let started = Instant::now();
         let deadline = started + Duration::from_millis(self.inner.options.api_timeout_ms);
         let mut attempt = 0;
@@ -264,12 +262,7 @@ impl Client {
         }
     }
 
-    async fn attempt(
-        &self,
-        target: Target,
-        limit: Duration,
-        frame: &Frame<'_>,
-    ) -> Result<(Arc<Connection>, i16, Bytes), ClientError> {
+    async fn attempt(&self, target: Target, limit: Duration, frame: &Frame<'_>) -> Answer {
         let connection = match target {
             Target::Node(id) => self.inner.connection_to(id).await?,
             Target::Any => self.inner.any_connection().await?,

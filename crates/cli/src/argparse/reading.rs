@@ -5,7 +5,7 @@ use super::{Arg, Given, HELP, Kind, Parser, Refusal, help};
 /// Reads a command line.
 pub(super) fn read(tool: &'static Parser, args: &[String]) -> Result<Given, Refusal> {
     let mut reading = Reading {
-        args: args,
+        args,
         at: 0,
         path: vec![tool],
         only_values: false,
