@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use ottla_client::{BrokerVersions, Client, Node};
+use ottla_client::{BrokerVersions, Node};
 
 use crate::console::{preamble, say};
 use crate::exceptions::Failure;
@@ -121,21 +121,16 @@ async fn print_versions(given: &Given) -> Result<(), Failure> {
     let properties = properties::read(given.one("command-config")?)?;
     let mut options = client_options("admin-1", &properties)?;
     options.api_timeout_ms = options.api_timeout_ms.min(PATIENCE_MS);
-    let client =
-        Client::connect(bootstrap, options).await.map_err(
-            |error| match session::bootstrap_error(&error) {
-                Some(error) => Failure::config(error.to_string()),
-                None => {
-                    let asked: Vec<_> = bootstrap
-                        .split(',')
-                        .map(|address| format!("{address} (id: -1 rack: null isFenced: false)"))
-                        .collect();
-                    let message =
-                        format!("Request METADATA failed on brokers [{}]", asked.join(", "));
-                    Failure::new("java.lang.RuntimeException", message)
-                }
-            },
-        )?;
+    let client = session::client(bootstrap, options).await;
+    let client = client.map_err(|error| Failure::config(error.to_string()))?;
+    if client.refresh().await.is_err() {
+        let asked: Vec<_> = bootstrap
+            .split(',')
+            .map(|address| format!("{address} (id: -1 rack: null isFenced: false)"))
+            .collect();
+        let message = format!("Request METADATA failed on brokers [{}]", asked.join(", "));
+        return Err(Failure::new("java.lang.RuntimeException", message));
+    }
     for (id, node) in &client.metadata().nodes {
         match client.versions(*id).await {
             Ok(versions) => say(&text(node, &versions)),

@@ -104,7 +104,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     if !given.has("hide-header") {
         say(report.header());
     }
-    let run = async { consume(settings(&given, report)?).await };
+    let run = async { consume(settings(&given, report).await?).await };
     session::run_or(run, Failure::caught)
 }
 
@@ -126,7 +126,7 @@ fn check(given: &Given) -> Result<(), String> {
     Ok(())
 }
 
-fn settings(given: &Given, report: Report) -> Result<Settings, Failure> {
+async fn settings(given: &Given, report: Report) -> Result<Settings, Failure> {
     let records: Option<u64> = match given.number("num-records")? {
         Some(records) => Some(records),
         None => given.number("messages")?,
@@ -162,7 +162,8 @@ fn settings(given: &Given, report: Report) -> Result<Settings, Failure> {
         records: records.unwrap_or(0),
         timeout_ms: given.number("timeout")?.unwrap_or(10_000),
         report: Report { interval: Duration::from_millis(interval), ..report },
-        client: Client::new(bootstrap, client)
+        client: session::client(bootstrap, client)
+            .await
             .map_err(|error| Failure::config(error.to_string()))?,
         consumer: client_settings::consumer(&properties, reset)?,
         group: client_settings::group(&group, true, &properties)?,

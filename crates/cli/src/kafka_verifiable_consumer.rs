@@ -123,7 +123,7 @@ async fn run(given: Given) -> Result<(), Failure> {
     let consumer_options = client_settings::consumer(&properties, StartAt::Earliest)?;
     let group =
         client_settings::group(given.one("--group-id").unwrap_or_default(), true, &properties)?;
-    let client = verifiable::client(&given, options)?;
+    let client = verifiable::client(&given, options).await?;
     let topic = TopicName::from(given.one("--topic").unwrap_or_default());
     let topics = Topics::Named(BTreeSet::from([topic]));
     event("startup_complete", &[]);

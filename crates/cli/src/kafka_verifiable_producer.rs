@@ -96,7 +96,7 @@ async fn run(given: Given) -> Result<(), Failure> {
     properties.entry("retries".to_owned()).or_insert(retries);
     let options = client_options("verifiable-producer", &properties)?;
     let producer_options = client_settings::producer(&properties)?;
-    let client = verifiable::client(&given, options)?;
+    let client = verifiable::client(&given, options).await?;
     let producer = Producer::new(client, producer_options);
     let topic = TopicName::from(given.one("--topic").unwrap_or_default());
     event("startup_complete", &[]);

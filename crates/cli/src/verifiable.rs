@@ -49,9 +49,10 @@ pub(crate) fn properties(given: &Given, deprecated: &str) -> Result<Properties, 
 }
 
 /// A client of the cluster that is named.
-pub(crate) fn client(given: &Given, options: ClientOptions) -> Result<Client, Failure> {
+pub(crate) async fn client(given: &Given, options: ClientOptions) -> Result<Client, Failure> {
     let bootstrap = given.one("--bootstrap-server").unwrap_or_default();
-    Client::new(bootstrap, options).map_err(|error| Failure::config(error.to_string()))
+    let client = session::client(bootstrap, options).await;
+    client.map_err(|error| Failure::config(error.to_string()))
 }
 
 /// Ctrl-C or SIGTERM: how such a run is usually ended.
