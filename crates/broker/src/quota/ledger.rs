@@ -2,118 +2,128 @@
 
 use std::collections::HashMap;
 
+use ottla_config::NodeConfig;
 use ottla_metadata::quota::QuotaKey;
 
+use super::bucket::{Bucket, capacity};
 use super::precedence::{Bearer, Limit};
-use super::windows::{Bucket, Rate, Windows};
 
 /// Books are looked over for those that are as good as new when there are twice as many as after the last
 /// time, and this many at least.
 const LOOKED_OVER_AT: usize = 1024;
 
+/// For how long what is not used is kept, by the keys of Kafka's windows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reserves {
+    /// All windows but the current one.
+    pub(super) ms: u64,
+    /// All windows of changes of topics.
+    pub(super) mutation_ms: u64,
+    /// One window: the longest that a client is shut out for what it could not know beforehand.
+    pub(super) window_ms: u64,
+}
+
+impl Reserves {
+    pub(super) fn of(config: &NodeConfig) -> Self {
+        let positive = |number: i32| u64::try_from(number).unwrap_or(1).max(1);
+        let window_ms = positive(config.quota_window_size_seconds) * 1000;
+        let mutation_window_ms = positive(config.controller_quota_window_size_seconds) * 1000;
+        Self {
+            ms: window_ms * positive(config.quota_window_num.saturating_sub(1)),
+            mutation_ms: mutation_window_ms * positive(config.controller_quota_window_num),
+            window_ms,
+        }
+    }
+}
+
 /// The books.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    windows: Windows,
-    mutation_windows: Windows,
-    rates: HashMap<(QuotaKey, Bearer), Rate>,
-    buckets: HashMap<Bearer, (Bucket, f64)>,
+    reserves: Reserves,
+    buckets: HashMap<(QuotaKey, Bearer), Bucket>,
     look_over_at: usize,
 }
 
 impl Ledger {
-    pub(super) fn new(windows: Windows, mutation_windows: Windows) -> Self {
-        Self {
-            windows,
-            mutation_windows,
-            rates: HashMap::new(),
-            buckets: HashMap::new(),
-            look_over_at: LOOKED_OVER_AT,
-        }
+    pub(super) fn new(reserves: Reserves) -> Self {
+        Self { reserves, buckets: HashMap::new(), look_over_at: LOOKED_OVER_AT }
     }
 
     /// Notes what was used; for how many milliseconds nothing more is to be used.
-    pub(super) fn record(
+    pub(super) fn record(&mut self, now_ms: u64, key: QuotaKey, limit: &Limit, amount: f64) -> u64 {
+        let bucket = self.bucket(now_ms, key, limit);
+        bucket.take(amount);
+        let wait_ms = bucket.wait_ms(now_ms);
+        self.bounded(key, wait_ms)
+    }
+
+    /// Takes what is asked for, or nothing while something is owed; the error is for how many
+    /// milliseconds. More may be taken than there is.
+    pub(super) fn take(
         &mut self,
         now_ms: u64,
         key: QuotaKey,
         limit: &Limit,
         amount: f64,
-    ) -> u64 {
-        self.look_over(now_ms);
-        let windows = self.windows;
-        let rate = self.rates.entry((key, limit.bearer.clone())).or_default();
-        rate.record(windows, now_ms, amount);
-        let wait_ms = rate.excess_ms(windows, now_ms, limit.bound);
-        match key {
-            QuotaKey::ConsumerByteRate | QuotaKey::ProducerByteRate => wait_ms,
-            // As in Kafka: what cannot be known beforehand does not shut a client out for long.
-            QuotaKey::RequestPercentage
-            | QuotaKey::ConnectionCreationRate
-            | QuotaKey::ControllerMutationRate => wait_ms.min(windows.length_ms),
+    ) -> Result<(), u64> {
+        let bucket = self.bucket(now_ms, key, limit);
+        match bucket.wait_ms(now_ms) {
+            0 => {
+                bucket.take(amount);
+                Ok(())
+            }
+            wait_ms => Err(self.bounded(key, wait_ms)),
         }
     }
 
-    /// Takes back what turned out not to be used.
-    pub(super) fn unrecord(&mut self, now_ms: u64, key: QuotaKey, limit: &Limit, amount: f64) {
-        if let Some(rate) = self.rates.get_mut(&(key, limit.bearer.clone())) {
-            rate.record(self.windows, now_ms, -amount);
+    /// Gives back what was not used.
+    pub(super) fn give_back(&mut self, key: QuotaKey, limit: &Limit, amount: f64) {
+        if let Some(bucket) = self.buckets.get_mut(&(key, limit.bearer.clone())) {
+            bucket.take(-amount);
         }
     }
 
     /// The most that can be used at once without having to wait.
-    pub(super) fn most(&self, limit: &Limit) -> f64 {
-        let seconds = self.windows.length_ms as f64 / 1000.0;
-        limit.bound * (self.windows.count.saturating_sub(1).max(1)) as f64 * seconds
+    pub(super) fn most(&self, key: QuotaKey, limit: &Limit) -> f64 {
+        capacity(self.reserve_ms(key), limit.bound)
     }
 
-    /// Takes permits for changes, all of them or none; the error is for how many milliseconds there are
-    /// none. More may be taken than there are left.
-    pub(super) fn take(&mut self, now_ms: u64, limit: &Limit, permits: f64) -> Result<(), u64> {
+    fn bucket(&mut self, now_ms: u64, key: QuotaKey, limit: &Limit) -> &mut Bucket {
         self.look_over(now_ms);
-        let windows = self.mutation_windows;
-        let (bucket, bound) = self
-            .buckets
-            .entry(limit.bearer.clone())
-            .or_insert_with(|| (Bucket::full(windows, now_ms, limit.bound), limit.bound));
-        *bound = limit.bound;
-        match bucket.wait_ms(windows, now_ms, limit.bound) {
-            0 => {
-                bucket.take(permits);
-                Ok(())
+        let reserve_ms = self.reserve_ms(key);
+        let new = || Bucket::full(reserve_ms, now_ms, limit.bound);
+        let bucket = self.buckets.entry((key, limit.bearer.clone())).or_insert_with(new);
+        bucket.set_bound(now_ms, limit.bound);
+        bucket
+    }
+
+    fn reserve_ms(&self, key: QuotaKey) -> u64 {
+        match key {
+            QuotaKey::ControllerMutationRate => self.reserves.mutation_ms,
+            QuotaKey::ConsumerByteRate
+            | QuotaKey::ProducerByteRate
+            | QuotaKey::RequestPercentage
+            | QuotaKey::ConnectionCreationRate => self.reserves.ms,
+        }
+    }
+
+    fn bounded(&self, key: QuotaKey, wait_ms: u64) -> u64 {
+        match key {
+            QuotaKey::RequestPercentage | QuotaKey::ConnectionCreationRate => {
+                wait_ms.min(self.reserves.window_ms)
             }
-            wait_ms => Err(wait_ms),
+            QuotaKey::ConsumerByteRate
+            | QuotaKey::ProducerByteRate
+            | QuotaKey::ControllerMutationRate => wait_ms,
         }
-    }
-
-    /// Gives permits back.
-    pub(super) fn give_back(&mut self, limit: &Limit, permits: f64) {
-        if let Some((bucket, _)) = self.buckets.get_mut(&limit.bearer) {
-            bucket.take(-permits);
-        }
-    }
-
-    /// Takes permits whether there are any or not; for how many milliseconds there are none then.
-    pub(super) fn take_anyway(&mut self, now_ms: u64, limit: &Limit, permits: f64) -> u64 {
-        if self.take(now_ms, limit, permits).is_err()
-            && let Some((bucket, _)) = self.buckets.get_mut(&limit.bearer)
-        {
-            bucket.take(permits);
-        }
-        let bucket = self.buckets.get_mut(&limit.bearer);
-        bucket.map_or(0, |(bucket, _)| bucket.wait_ms(self.mutation_windows, now_ms, limit.bound))
     }
 
     /// Names come from the network: books that are as good as new are closed.
     fn look_over(&mut self, now_ms: u64) {
-        if self.rates.len() + self.buckets.len() < self.look_over_at {
-            return;
+        if self.buckets.len() >= self.look_over_at {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now_ms));
+            self.look_over_at = LOOKED_OVER_AT.max(2 * self.buckets.len());
         }
-        let (windows, mutation_windows) = (self.windows, self.mutation_windows);
-        self.rates.retain(|_, rate| !rate.is_blank(windows, now_ms));
-        self.buckets
-            .retain(|_, (bucket, bound)| !bucket.is_full(mutation_windows, now_ms, *bound));
-        self.look_over_at = LOOKED_OVER_AT.max(2 * (self.rates.len() + self.buckets.len()));
     }
 }
 

@@ -1,14 +1,14 @@
 //! Client quotas: what a client may use a second, and what happens to one that uses more (KIP-13, 124, 219,
 //! 599, 612).
 //!
-//! `precedence` (whose quota holds) and `ledger` over `windows` (how much was used, how long to wait) decide,
+//! `precedence` (whose quota holds) and `ledger` over `bucket` (how much was used, how long to wait) decide,
 //! and are pure. Here are the clock, the lock, and the quick way out where no quota is set. Every broker
 //! keeps books of its own: a quota holds per broker, as in Kafka.
 
+mod bucket;
 mod ledger;
 mod mute;
 mod precedence;
-mod windows;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,9 +23,8 @@ use ottla_metadata::quota::QuotaKey;
 use parking_lot::Mutex;
 
 use crate::metadata::Metadata;
-use ledger::Ledger;
+use ledger::{Ledger, Reserves};
 use precedence::{Limit, of_address, of_client};
-use windows::Windows;
 
 pub(crate) use mute::Mute;
 pub(crate) use precedence::Client;
@@ -50,16 +49,11 @@ const fn bit(key: QuotaKey) -> u8 {
 
 impl Quotas {
     pub(crate) fn new(metadata: Arc<Metadata>, config: &NodeConfig) -> Self {
-        let windows = Windows::of(config.quota_window_num, config.quota_window_size_seconds);
-        let mutation_windows = Windows::of(
-            config.controller_quota_window_num,
-            config.controller_quota_window_size_seconds,
-        );
         Self {
             metadata,
             in_force: AtomicU8::new(0),
             since: Instant::now(),
-            ledger: Mutex::new(Ledger::new(windows, mutation_windows)),
+            ledger: Mutex::new(Ledger::new(Reserves::of(config))),
             hosts: ArcSwap::default(),
         }
     }
@@ -91,7 +85,7 @@ impl Quotas {
     /// The most that a client can use at once without being muted; `None`: anything.
     pub(crate) fn most(&self, key: QuotaKey, client: &Client) -> Option<f64> {
         let limit = self.of_client(key, client)?;
-        Some(self.ledger.lock().most(&limit))
+        Some(self.ledger.lock().most(key, &limit))
     }
 
     /// The permits of a client for changes; `None`: as many as it likes.
@@ -111,15 +105,8 @@ impl Quotas {
         let Some(limit) = of_address(&self.metadata.image(), ip, hosts.get(&ip)) else {
             return Ok(());
         };
-        let mut ledger = self.ledger.lock();
-        match ledger.record(self.now_ms(), key, &limit, 1.0) {
-            0 => Ok(()),
-            wait_ms => {
-                // Who is turned away does not count.
-                ledger.unrecord(self.now_ms(), key, &limit, 1.0);
-                Err(Duration::from_millis(wait_ms))
-            }
-        }
+        let taken = self.ledger.lock().take(self.now_ms(), key, &limit, 1.0);
+        taken.map_err(Duration::from_millis)
     }
 
     fn of_client(&self, key: QuotaKey, client: &Client) -> Option<Limit> {
@@ -141,23 +128,26 @@ pub(crate) struct Mutations<'a> {
 }
 
 impl Mutations<'_> {
+    const KEY: QuotaKey = QuotaKey::ControllerMutationRate;
+
     /// Takes permits; the error is how long there are none.
     pub(crate) fn take(&self, permits: usize) -> Result<(), Duration> {
-        let taken =
-            self.quotas.ledger.lock().take(self.quotas.now_ms(), &self.limit, permits as f64);
+        let now_ms = self.quotas.now_ms();
+        let mut ledger = self.quotas.ledger.lock();
+        let taken = ledger.take(now_ms, Self::KEY, &self.limit, permits as f64);
         taken.map_err(Duration::from_millis)
     }
 
     /// Gives permits back for what was not done.
     pub(crate) fn give_back(&self, permits: usize) {
-        self.quotas.ledger.lock().give_back(&self.limit, permits as f64);
+        self.quotas.ledger.lock().give_back(Self::KEY, &self.limit, permits as f64);
     }
 
     /// Takes permits from a client that cannot be told to come back; how long it is to be muted.
     pub(crate) fn take_anyway(&self, permits: usize) -> Duration {
         let now_ms = self.quotas.now_ms();
-        let wait_ms =
-            self.quotas.ledger.lock().take_anyway(now_ms, &self.limit, permits as f64);
+        let mut ledger = self.quotas.ledger.lock();
+        let wait_ms = ledger.record(now_ms, Self::KEY, &self.limit, permits as f64);
         Duration::from_millis(wait_ms)
     }
 }

@@ -107,7 +107,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::node(
         "quota.window.num",
         Kind::Int,
-        "Over how many windows the use of client quotas is measured; the current one is the last.",
+        "For how many windows, the current one apart, what a client quota allows is kept unused.",
     )
     .default("11")
     .at_least(1),
