@@ -1,10 +1,9 @@
 //! The internal topics' records as JSON, by a description of their bytes. Pure.
 //!
 //! A form is fields separated by blanks, `name:type`, a tagged field `name:type#tag`. Types: `i8 i16 i32
-//! i64 u16 f64 bool`, `s` text, `u` uuid, `b` bytes, `[type]` list, `{fields}` structure, `?{fields}` structure
-//! or
-//! null. In a flexible form lengths are compact and every structure ends in tagged fields, of which only
-//! those are printed that are there.
+//! i64 u16 f64 bool`, `s` text, `u` uuid, `b` bytes, `[type]` list, `{fields}` structure, `?{fields}`
+//! structure or null. In a flexible form lengths are compact and every structure ends in tagged fields, of
+//! which only those are printed that are there.
 
 use std::fmt::Write as _;
 
