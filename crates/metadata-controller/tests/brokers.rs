@@ -63,3 +63,17 @@ async fn a_broker_that_asks_may_stop_once_it_leads_nothing() {
         assert!(!partition.isr.contains(&13), "{partition:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_in_session_are_observers_of_the_quorum() {
+    let (cluster, _brokers) = with_brokers(11..=12).await;
+    let active = cluster.set("1").await;
+    let observers = eventually("both are observers", || async {
+        let request = ottla_rpc::controller::DescribeQuorumRequest {};
+        let reply = cluster.client(active).describe_quorum(request).await.ok()?.into_inner();
+        let ids: Vec<i32> = reply.observers.iter().map(|broker| broker.node_id).collect();
+        (ids == [11, 12]).then_some(reply.observers)
+    })
+    .await;
+    assert!(observers.iter().all(|broker| broker.last_fetch_timestamp_ms > 0), "{observers:?}");
+}

@@ -46,6 +46,7 @@ impl Script {
                 words.extend(answer.fenced.then(|| "fenced".to_owned()));
                 words.extend(answer.should_shut_down.then(|| "stop".to_owned()));
                 words.extend(answer.stale_epoch.then(|| "stale".to_owned()));
+                words.extend(answer.unregistered.then(|| "unregistered".to_owned()));
                 words.join(" ")
             }
         }));
@@ -188,7 +189,15 @@ fn a_session_of_an_older_registration_is_stale() {
     let mut script = in_session();
     script.commit(vec![register(1, 3)]);
     script.at(100, beat(1, 1, 9)).at(101, Input::Opened(4, 7, 7));
-    assert_eq!(script.said(), ["100 answer 1 stale", "101 answer 4 stale"]);
+    assert_eq!(script.said(), ["100 answer 1 stale", "101 answer 4 stale unregistered"]);
+}
+
+#[test]
+fn who_has_no_registration_any_more_is_told_so() {
+    let mut script = in_session();
+    script.commit(vec![Record::UnregisterBroker { broker_id: 1, broker_epoch: 1 }]);
+    script.at(100, beat(1, 1, 9));
+    assert_eq!(script.said(), ["100 answer 1 stale unregistered"]);
 }
 
 #[test]
