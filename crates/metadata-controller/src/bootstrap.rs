@@ -78,7 +78,12 @@ pub(crate) async fn bootstrap(node: &Arc<Node>) -> Result<(), ControllerError> {
                         Return::NotYet => {}
                     }
                 } else if introduce::as_observer(node, &found).await {
-                    return become_voter(node).await;
+                    // It may be asked for its vote before it knows that it has one. It has never voted in
+                    // this quorum with what it has forgotten: the active controller has committed that
+                    // it was no voter.
+                    tracing::info!("an observer of the quorum");
+                    node.quorum.open_gate(Gate::Open);
+                    return Ok(());
                 } else if !announced {
                     announced = true;
                     tracing::info!("waiting for the active controller, to become an observer");
@@ -130,20 +135,6 @@ async fn form(node: &Node, found: &[Found], voters: &[Member]) -> Result<(), Con
     saved.map_err(|error| node.store_error(error.to_string()))?;
     tracing::info!(voters = voters.len(), "forming a new quorum");
     node.quorum.initialize(voters).await.map_err(|reason| node.store_error(reason))
-}
-
-/// An observer takes the log; once the log says that it is a voter, it votes. It has never voted in this
-/// quorum with what it has forgotten: the active controller has committed that it was no voter.
-async fn become_voter(node: &Node) -> Result<(), ControllerError> {
-    node.quorum.open_gate(Gate::Follow);
-    tracing::info!("an observer of the quorum");
-    let me = node.options.node_id;
-    let mut members = node.quorum.watch_members();
-    if members.wait_for(|members| members.is_voter(me)).await.is_ok() {
-        tracing::info!("a voter of the quorum");
-        node.quorum.open_gate(Gate::Open);
-    }
-    Ok(())
 }
 
 /// A voter with data. When all start together, nobody need wait for a timeout to elect: the one with the
