@@ -19,8 +19,8 @@ mod log;
 
 pub use config::{Compaction, LogConfig};
 pub use dir::{
-    DeletedDir, FutureDir, LoadFailure, LoadReport, LogDir, MAX_MOVABLE_NAME, MetaProperties, NewLog,
-    OpenError, OpenOptions,
+    DeletedDir, FutureDir, LoadFailure, LoadReport, LogDir, MAX_MOVABLE_NAME, MetaProperties,
+    NewLog, OpenError, OpenOptions,
 };
 pub use error::LogError;
 pub use log::{

@@ -155,7 +155,8 @@ impl Stage {
         let mut command = Command::new("java");
         let log = "-Dorg.slf4j.simpleLogger";
         command.args(["-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
-        command.args([format!("{log}.defaultLogLevel=warn"), format!("{log}.showThreadName=false")]);
+        command
+            .args([format!("{log}.defaultLogLevel=warn"), format!("{log}.showThreadName=false")]);
         command.args(["-cp", &format!("{jars}/*"), class(&recording)]);
         command.args(&words[1..]);
         self.run(command, stdin)

@@ -70,12 +70,12 @@ use crate::partition::Partitions;
 use crate::quota::Quotas;
 
 use administration::AdminContext;
-use payer::Payer;
 pub use administration::QuorumView;
 pub(crate) use administration::{ControllerListener, Node, Role};
 pub(crate) use error::group_write_code;
 pub(crate) use fetch_session::Slots as FetchSessionSlots;
 pub(crate) use init_producer_id::ProducerIds;
+use payer::Payer;
 
 /// A client's timeout for an administrative request is held within these.
 const ADMIN_TIMEOUT_MS: std::ops::RangeInclusive<i32> = 1_000..=300_000;

@@ -111,13 +111,9 @@ pub(super) const KEYS: &[Key] = &[
     )
     .default("11")
     .at_least(1),
-    Key::node(
-        "quota.window.size.seconds",
-        Kind::Int,
-        "The length of such a window, in seconds.",
-    )
-    .default("1")
-    .at_least(1),
+    Key::node("quota.window.size.seconds", Kind::Int, "The length of such a window, in seconds.")
+        .default("1")
+        .at_least(1),
     Key::node("request.timeout.ms", Kind::Int, "Kafka's timeout of its own requests.")
         .default("30000")
         .without_effect(),

@@ -129,7 +129,11 @@ impl LogDir {
         self.rename_many(logs, "stray")
     }
 
-    pub(super) fn rename_many(&self, logs: Vec<Log>, suffix: &str) -> Result<Vec<PathBuf>, LogError> {
+    pub(super) fn rename_many(
+        &self,
+        logs: Vec<Log>,
+        suffix: &str,
+    ) -> Result<Vec<PathBuf>, LogError> {
         self.usable()?;
         let mut renamed = Vec::with_capacity(logs.len());
         for log in &logs {

@@ -65,9 +65,8 @@ impl FlushPlan {
             (Some((names, _)), None) => names.sync_all(),
             (None, _) => Ok(()),
         };
-        let result = result.and_then(|()| {
-            if self.renamed { files::sync_dir(self.dir.path()) } else { Ok(()) }
-        });
+        let result = result
+            .and_then(|()| if self.renamed { files::sync_dir(self.dir.path()) } else { Ok(()) });
         result.map_err(|error| {
             if self.shared.gone.load(Ordering::Acquire) {
                 return LogError::Overtaken;

@@ -99,9 +99,7 @@ pub fn reply_from_proto(reply: Wire) -> Result<Reply, InvalidField> {
         Wire::UnregisterBroker(reply) => {
             Reply::UnregisterBroker(only_outcome("UnregisterBroker", reply)?)
         }
-        Wire::ReportOffline(reply) => {
-            Reply::ReportOffline(only_outcome("ReportOffline", reply)?)
-        }
+        Wire::ReportOffline(reply) => Reply::ReportOffline(only_outcome("ReportOffline", reply)?),
         Wire::UpdateFeatures(reply) => {
             Reply::UpdateFeatures(only_outcome("UpdateFeatures", reply)?)
         }
