@@ -136,13 +136,12 @@ impl Node {
             );
             return Err(Refusal::new(ErrorCode::VoterNotFound, message).into());
         };
-        let alive = || members.voters_but(id).filter(|voter| self.is_alive(voter.id)).count();
-        // Who has just come to lead has not heard of all of them yet.
-        let patience = Instant::now() + ALIVE;
-        while alive() <= remaining / 2 && Instant::now() < patience {
-            tokio::time::sleep(LOOK).await;
-        }
-        let alive = alive();
+        // Asked now: what was heard a second ago says nothing of a process that has just died.
+        let answers = self.quorum.ask_voters(&members, ALIVE).await;
+        let answers_now = |id: BrokerId| {
+            id == self.options.node_id || answers.get(&id).is_some_and(Option::is_some)
+        };
+        let alive = members.voters_but(id).filter(|voter| answers_now(voter.id)).count();
         if alive <= remaining / 2 {
             let message = format!(
                 "Cannot remove voter {}: of the other {remaining} only {alive} can be reached, and \
@@ -155,7 +154,7 @@ impl Node {
             self.quorum.hand_over(HANDOVER).await;
             return Err(WriteError::NotLeader.into());
         }
-        let stays = self.is_alive(id);
+        let stays = answers_now(id);
         tracing::info!(controller = id, stays, "removing a voter");
         self.replace(id, stays.then(|| Member { voter: false, ..named.clone() })).await
     }
