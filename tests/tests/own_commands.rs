@@ -42,6 +42,21 @@ async fn until_said(text: &str, ask: impl Fn() -> Output) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_explained_where_no_group_can_be_asked_for() {
+    let mut cluster = Cluster::three().await;
+    let first = cluster.address(1);
+    create(&cluster.bootstrap(), &["--topic", "orders", "--replica-assignment", "1:2:3"]);
+    let known = || explain(&first, &["orders", "--kind", "topic"]);
+    let _ = until_said("orders (1 partition)", known).await;
+    // Nobody can make __consumer_offsets now, and so there is no coordinator.
+    cluster.node(2).kill();
+    cluster.node(3).kill();
+    let impatient = ["--bootstrap-server", &first, "--timeout-ms", "2000", "orders"];
+    let output = run(tool("explain").args(impatient), "");
+    assert!(output.out.contains("can be written and read"), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_broker_costs_is_explained() {
     let mut cluster = Cluster::three().await;
     let (bootstrap, first) = (cluster.bootstrap(), cluster.address(1));

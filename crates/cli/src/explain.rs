@@ -117,10 +117,13 @@ async fn about_cluster(options: &Options) -> Result<Vec<Finding>, ottla_client::
     {
         findings.extend(topic::judge(&facts));
     }
-    if wants(Kind::Group)
-        && let Some(facts) = ask::group(&admin, what).await?
-    {
-        findings.extend(group::judge(&facts));
+    if wants(Kind::Group) {
+        match ask::group(&admin, what).await {
+            Ok(facts) => findings.extend(facts.iter().flat_map(group::judge)),
+            // Without a quorum no coordinator is found. What is known of the topic helps all the same.
+            Err(_) if !findings.is_empty() => {}
+            Err(error) => return Err(error),
+        }
     }
     if findings.is_empty() {
         findings.push(nothing(options, &ask::names(&admin).await));
