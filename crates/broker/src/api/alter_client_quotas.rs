@@ -10,11 +10,8 @@ use ottla_protocol::messages::alter_client_quotas_request::EntryData as Wish;
 use ottla_protocol::messages::alter_client_quotas_response::{EntityData, EntryData};
 use ottla_protocol::messages::{AlterClientQuotasRequest, AlterClientQuotasResponse};
 
-use super::error::Coded;
-use super::{AdminContext, admin_deadline, text};
-
-/// The request has no time limit of its own.
-const TIMEOUT_MS: i32 = 30_000;
+use super::error::no_outcome;
+use super::{AdminContext, UNTIMED_ADMIN_MS, admin_deadline, text};
 
 pub(super) async fn handle(
     context: AdminContext,
@@ -33,11 +30,10 @@ pub(super) async fn handle(
             entries: proposed.iter().map(|at| entry(&request.entries[*at])).collect(),
             validate_only: request.validate_only,
         });
-        let deadline = admin_deadline(TIMEOUT_MS);
+        let deadline = admin_deadline(UNTIMED_ADMIN_MS);
         let answers = match context.node.controllers.propose_and_see(&proposal, deadline).await {
             Ok(Reply::AlterClientQuotas(answers)) => answers,
-            Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); proposed.len()],
-            Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); proposed.len()],
+            other => vec![Err(no_outcome(other)); proposed.len()],
         };
         for (at, answer) in proposed.into_iter().zip(answers) {
             outcomes[at] = answer;

@@ -16,11 +16,8 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, StrBytes};
 
 use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
-use super::error::Coded;
-use super::{AdminContext, admin_deadline, text};
-
-/// These requests carry no timeout of their own.
-const TIMEOUT_MS: i32 = 30_000;
+use super::error::{Coded, no_outcome};
+use super::{AdminContext, UNTIMED_ADMIN_MS, admin_deadline, text};
 
 pub(super) async fn handle_incremental(
     context: AdminContext,
@@ -132,11 +129,10 @@ async fn carry_out(
         return outcomes;
     }
     let proposal = Proposal::AlterConfigs(AlterConfigs { resources, validate_only });
-    let deadline = admin_deadline(TIMEOUT_MS);
+    let deadline = admin_deadline(UNTIMED_ADMIN_MS);
     let answers = match context.node.controllers.propose_and_see(&proposal, deadline).await {
         Ok(Reply::AlterConfigs(answers)) => answers,
-        Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); proposed.len()],
-        Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); proposed.len()],
+        other => vec![Err(no_outcome(other)); proposed.len()],
     };
     for (at, answer) in proposed.into_iter().zip(answers) {
         outcomes[at].2 = answer;

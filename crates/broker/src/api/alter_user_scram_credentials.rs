@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use ottla_metadata::proposal::AlterScramCredential;
 use ottla_metadata::record::ScramCredential;
-use ottla_metadata::{Proposal, Refusal, Reply};
-use ottla_protocol::ErrorCode;
+use ottla_metadata::{Proposal, Reply};
 use ottla_protocol::messages::alter_user_scram_credentials_request::ScramCredentialUpsertion;
 use ottla_protocol::messages::alter_user_scram_credentials_response::AlterUserScramCredentialsResult;
 use ottla_protocol::messages::{
@@ -14,11 +13,8 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::scram::{ScramKeys, ScramMechanism};
 
-use super::error::Coded;
-use super::{AdminContext, admin_deadline, text};
-
-/// The request has no time limit of its own.
-const TIMEOUT_MS: i32 = 30_000;
+use super::error::no_outcome;
+use super::{AdminContext, UNTIMED_ADMIN_MS, admin_deadline, text};
 
 pub(super) async fn handle(
     context: AdminContext,
@@ -37,11 +33,10 @@ pub(super) async fn handle(
     let alterations: Vec<_> = deletions.chain(upsertions).collect();
     let users: Vec<_> = alterations.iter().map(|alteration| alteration.user.clone()).collect();
     let proposal = Proposal::AlterScramCredentials(alterations);
-    let deadline = admin_deadline(TIMEOUT_MS);
+    let deadline = admin_deadline(UNTIMED_ADMIN_MS);
     let outcomes = match context.node.controllers.propose_and_see(&proposal, deadline).await {
         Ok(Reply::AlterScramCredentials(outcomes)) => outcomes,
-        Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); users.len()],
-        Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); users.len()],
+        other => vec![Err(no_outcome(other)); users.len()],
     };
     // One result per user, that of the first change.
     let mut seen = HashSet::new();

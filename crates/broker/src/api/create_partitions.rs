@@ -10,7 +10,7 @@ use ottla_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use ottla_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use ottla_protocol::{ErrorCode, StrBytes};
 
-use super::error::Coded;
+use super::error::no_outcome;
 use super::payer::Charge;
 use super::{Context, admin_deadline, text};
 
@@ -51,8 +51,7 @@ pub(super) async fn handle(
         let deadline = admin_deadline(request.timeout_ms);
         match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
             Ok(Reply::CreatePartitions(outcomes)) => outcomes,
-            Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); once.len()],
-            Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); once.len()],
+            other => vec![Err(no_outcome(other)); once.len()],
         }
     };
     let answered = once.iter().zip(outcomes);

@@ -13,7 +13,7 @@ use ottla_protocol::messages::create_topics_response::{
 };
 use ottla_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::error::Coded;
+use super::error::no_outcome;
 use super::payer::Charge;
 use super::{Context, admin_deadline, text};
 
@@ -47,8 +47,7 @@ pub(super) async fn handle(context: Context, request: CreateTopicsRequest) -> Cr
         let deadline = admin_deadline(request.timeout_ms);
         match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
             Ok(Reply::CreateTopics(results)) => results,
-            Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); once.len()],
-            Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); once.len()],
+            other => vec![Err(no_outcome(other)); once.len()],
         }
     };
     let created = once.iter().zip(results).map(|(topic, result)| {

@@ -9,7 +9,7 @@ use ottla_protocol::messages::delete_topics_request::DeleteTopicState;
 use ottla_protocol::messages::delete_topics_response::DeletableTopicResult;
 use ottla_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 
-use super::error::{Coded, deletion_disabled_code};
+use super::error::{deletion_disabled_code, no_outcome};
 use super::payer::Charge;
 use super::{Context, admin_deadline, lookup, text};
 
@@ -62,8 +62,7 @@ pub(super) async fn handle(context: Context, request: DeleteTopicsRequest) -> De
         let outcomes =
             match context.broker.link.controllers().propose_and_see(&proposal, deadline).await {
                 Ok(Reply::DeleteTopics(outcomes)) => outcomes,
-                Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); ids.len()],
-                Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); ids.len()],
+                other => vec![Err(no_outcome(other)); ids.len()],
             };
         for ((at, _, partitions), outcome) in ids.into_iter().zip(outcomes) {
             if let Err(refusal) = outcome {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ottla_metadata::proposal::{ElectLeaders, ElectionType};
-use ottla_metadata::{Proposal, Refusal, Reply};
+use ottla_metadata::{Proposal, Reply};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::ids::{PartitionIndex, TopicName};
 use ottla_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
 use ottla_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
 
-use super::error::Coded;
+use super::error::no_outcome;
 use super::{AdminContext, admin_deadline, text};
 
 /// From this version on there is a choice of elections, and an error for the whole request.
@@ -48,8 +48,7 @@ pub(super) async fn handle(
     let proposal = Proposal::ElectLeaders(wish);
     let outcomes = match context.node.controllers.propose_and_see(&proposal, deadline).await {
         Ok(Reply::ElectLeaders(outcomes)) => outcomes,
-        Ok(_) => vec![Err(Refusal::plain(ErrorCode::UnknownServerError)); partitions.len()],
-        Err(error) => vec![Err(Refusal::new(error.code(), error.to_string())); partitions.len()],
+        other => vec![Err(no_outcome(other)); partitions.len()],
     };
     let mut topics: Vec<ReplicaElectionResult> = Vec::new();
     for ((topic, partition), outcome) in partitions.into_iter().zip(outcomes) {

@@ -2,6 +2,7 @@
 //! version to choose a code. Without a catch-all: a new error must be given its code here.
 
 use ottla_coordinator::{GroupError, Response};
+use ottla_metadata::{Refusal, Reply};
 use ottla_protocol::ErrorCode;
 
 use crate::controller_link::ProposeError;
@@ -74,6 +75,14 @@ impl Coded for LevelError {
             Self::RootRemoved => ErrorCode::InvalidRequest,
             Self::Filter(_) => ErrorCode::UnknownServerError,
         }
+    }
+}
+
+/// Why a proposal has no outcome of its own: nobody could be asked, or the answer was another one's.
+pub(super) fn no_outcome(answer: Result<Reply, ProposeError>) -> Refusal {
+    match answer {
+        Ok(_) => Refusal::plain(ErrorCode::UnknownServerError),
+        Err(error) => Refusal::new(error.code(), error.to_string()),
     }
 }
 

@@ -79,6 +79,8 @@ use payer::Payer;
 
 /// A client's timeout for an administrative request is held within these.
 const ADMIN_TIMEOUT_MS: std::ops::RangeInclusive<i32> = 1_000..=300_000;
+/// The timeout of an administrative request that has none of its own.
+const UNTIMED_ADMIN_MS: i32 = 30_000;
 /// In place of a set of authorized operations that nobody asked for.
 const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 

@@ -5,10 +5,7 @@ use ottla_protocol::ids::KafkaUuid;
 use ottla_protocol::messages::{RemoveRaftVoterRequest, RemoveRaftVoterResponse};
 
 use super::add_raft_voter::check_cluster;
-use super::{AdminContext, admin_deadline, text};
-
-/// The request has no time limit of its own.
-const TIMEOUT_MS: i32 = 30_000;
+use super::{AdminContext, UNTIMED_ADMIN_MS, admin_deadline, text};
 
 pub(super) async fn handle(
     context: AdminContext,
@@ -26,7 +23,7 @@ pub(super) async fn handle(
 async fn remove(context: &AdminContext, request: &RemoveRaftVoterRequest) -> Result<(), Refusal> {
     check_cluster(context, request.cluster_id.as_deref())?;
     let directory_id = KafkaUuid(request.voter_directory_id);
-    let deadline = admin_deadline(TIMEOUT_MS);
+    let deadline = admin_deadline(UNTIMED_ADMIN_MS);
     let controllers = &context.node.controllers;
     Ok(controllers.remove_voter(request.voter_id, directory_id, deadline).await?)
 }

@@ -7,7 +7,7 @@ use ottla_protocol::messages::update_features_request::FeatureUpdateKey;
 use ottla_protocol::messages::update_features_response::UpdatableFeatureResult;
 use ottla_protocol::messages::{UpdateFeaturesRequest, UpdateFeaturesResponse};
 
-use super::error::Coded;
+use super::error::no_outcome;
 use super::{AdminContext, admin_deadline, text};
 
 /// From this version on there are no results of single features: all succeed, or none.
@@ -34,8 +34,7 @@ pub(super) async fn handle(
             );
             Refusal { message, ..refusal }
         }),
-        Ok(_) => Err(Refusal::plain(ErrorCode::UnknownServerError)),
-        Err(error) => Err(Refusal::new(error.code(), error.to_string())),
+        other => Err(no_outcome(other)),
     };
     let (code, message) = match &outcome {
         Ok(()) => (ErrorCode::None, None),
