@@ -1,37 +1,7 @@
 //! The disk is full: the node says so in one sentence and ends; what was acknowledged is there once
 //! there is room again.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use ottla_tests::{Cluster, run, tool, wait};
-
-/// A small disk; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Self {
-        std::fs::create_dir_all(&at).expect("a mount point");
-        let args = ["-t", "tmpfs", "-o", "size=48m", "none"];
-        let _ = run(Command::new("mount").args(args).arg(&at), "").success();
-        Self(at)
-    }
-
-    fn grow(&self) {
-        let _ =
-            run(Command::new("mount").args(["-o", "remount,size=200m"]).arg(&self.0), "").success();
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
+use ottla_tests::{Cluster, SmallDisk, run, tool, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_ends_the_node_with_a_sentence_and_loses_nothing() {
@@ -40,7 +10,7 @@ async fn a_full_disk_ends_the_node_with_a_sentence_and_loses_nothing() {
         return;
     }
     let dir = tempfile::tempdir().expect("a folder");
-    let disk = SmallDisk::mount(dir.path().join("disk"));
+    let disk = SmallDisk::mount(dir.path().join("disk"), 48);
     let data = disk.path().join("data");
     let mut cluster = Cluster::builder().brokers(1).data(vec![data]).start().await;
     let bootstrap = cluster.bootstrap();
@@ -63,7 +33,7 @@ async fn a_full_disk_ends_the_node_with_a_sentence_and_loses_nothing() {
     assert!(errors[0].contains("log.dir") && errors[0].contains("No space left"), "{errors:?}");
     let _ = filling.join().expect("the producer ends");
 
-    disk.grow();
+    disk.grow(200);
     cluster.start_all();
     cluster.wait_until_ready().await;
     wait::until("the first record is read", async || {

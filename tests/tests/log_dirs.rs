@@ -2,9 +2,8 @@
 //! nothing that was acknowledged is lost.
 
 use std::path::PathBuf;
-use std::process::Command;
 
-use ottla_tests::{Cluster, Ledger, Output, run, tool, wait};
+use ottla_tests::{Cluster, Ledger, Output, SmallDisk, run, tool, wait};
 
 const TOPIC: &str = "moving";
 
@@ -138,38 +137,6 @@ async fn replicas_move_while_they_are_written_and_their_brokers_are_killed() {
     report.assert_nothing_lost();
 }
 
-/// A small disk; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Self {
-        std::fs::create_dir_all(&at).expect("a mount point");
-        let args = ["-t", "tmpfs", "-o", "size=8m", "none"];
-        let _ = run(Command::new("mount").args(args).arg(&at), "").success();
-        Self(at)
-    }
-
-    /// Leaves no room.
-    fn fill(&self) {
-        let mut size = 8 << 20;
-        while size > 0 {
-            let filled = std::fs::write(self.0.join(format!("full-{size}")), vec![1; size]);
-            if filled.is_err() {
-                size /= 2;
-            } else {
-                break;
-            }
-        }
-        let _ = std::fs::write(self.0.join("rest"), vec![1; 8 << 20]);
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_fails_takes_its_replicas_offline_and_not_the_broker() {
     if !rustix::process::getuid().is_root() {
@@ -178,7 +145,7 @@ async fn a_directory_that_fails_takes_its_replicas_offline_and_not_the_broker() 
     }
     let dir = tempfile::tempdir().expect("a folder");
     // The first directory of each broker holds the metadata.
-    let disk = SmallDisk::mount(dir.path().join("1b"));
+    let disk = SmallDisk::mount(dir.path().join("1b"), 8);
     let mut dirs = Dirs::within(dir).await;
     let mut ledger = Ledger::start(&dirs.cluster.bootstrap(), TOPIC, &[]);
     ledger.wait_for_more(50);

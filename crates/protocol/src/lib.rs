@@ -7,6 +7,7 @@ mod config_source;
 pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
+mod group_partition;
 pub mod ids;
 pub mod record;
 mod request;
@@ -15,6 +16,7 @@ pub mod scram;
 pub use config_source::ConfigSource;
 pub use error_code::ErrorCode;
 pub use fetch_response::encode_fetch_response;
+pub use group_partition::group_partition;
 /// Kafka's messages, generated from its schemas.
 pub use kafka_protocol::messages;
 /// What the messages are made of.

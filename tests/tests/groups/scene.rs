@@ -8,11 +8,13 @@ use ottla_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use ottla_protocol::messages::{OffsetCommitRequest, OffsetFetchRequest};
-use ottla_protocol::{ErrorCode, StrBytes};
+use ottla_protocol::{ErrorCode, StrBytes, group_partition};
 use ottla_tests::{Builder, Cluster, Member, Story, Watch, Wire, foreign, run, tool, wait};
 
 const TOPIC: &str = "t";
 const PARTITIONS: i32 = 6;
+/// Of `__consumer_offsets`, by default.
+const OFFSETS_PARTITIONS: i32 = 50;
 const RECORDS_PER_SECOND: u32 = 200;
 
 /// A member of a group, by one of the clients.
@@ -224,8 +226,9 @@ impl Scene {
         let create = [&["--bootstrap-server", &bootstrap][..], &create].concat();
         let _ = run(tool("kafka-topics").args(create).args(["--replication-factor", "1"]), "");
         let ports = self.cluster.ports();
-        let wanted = partition_of(&self.kind.group());
-        let beside = (0..).map(|n| format!("beside-{n}")).find(|it| partition_of(it) == wanted);
+        let home = |group: &str| group_partition(group, OFFSETS_PARTITIONS);
+        let wanted = home(&self.kind.group());
+        let beside = (0..).map(|n| format!("beside-{n}")).find(|it| home(it) == wanted);
         let group = beside.expect("there are many names");
         for offset in 0..200 {
             wait::until("a wide commit", async || {
@@ -297,13 +300,6 @@ impl Scene {
             self.past.iter().flat_map(|story| &story.refused).collect::<Vec<_>>()
         );
     }
-}
-
-/// Where Kafka puts a group of a plain name, of 50 partitions.
-fn partition_of(group: &str) -> i32 {
-    let hash =
-        group.bytes().fold(0i32, |hash, byte| hash.wrapping_mul(31).wrapping_add(i32::from(byte)));
-    hash.wrapping_abs() % 50
 }
 
 /// Commits the same offset in `width` partitions, which makes as many records.

@@ -7,11 +7,11 @@ use ottla_metadata::{Endpoint, Image};
 use ottla_protocol::ids::{BrokerId, TopicIdPartition};
 use ottla_protocol::messages::find_coordinator_response::Coordinator;
 use ottla_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
-use ottla_protocol::{ErrorCode, StrBytes};
+use ottla_protocol::{ErrorCode, StrBytes, group_partition};
 use tokio::time::timeout_at;
 
 use super::{Context, text};
-use crate::coordinator::{OFFSETS_TOPIC, partition_of};
+use crate::coordinator::OFFSETS_TOPIC;
 
 /// From this version on a request names several coordinators, and only then (KIP-699).
 const BATCHED: i16 = 4;
@@ -74,7 +74,7 @@ async fn settled(context: &Context, keys: &[StrBytes]) -> Option<Arc<Image>> {
 
 fn leader(image: &Image, group_id: &str) -> Option<BrokerId> {
     let topic = image.topic_by_name(OFFSETS_TOPIC)?;
-    let partition = partition_of(group_id, i32::try_from(topic.partitions.len()).ok()?);
+    let partition = group_partition(group_id, i32::try_from(topic.partitions.len()).ok()?);
     image.partition(TopicIdPartition::new(topic.id, partition))?.leader
 }
 

@@ -16,7 +16,6 @@ mod clock;
 mod lag;
 mod load;
 mod machine;
-mod routing;
 mod shard;
 mod shell;
 mod timers;
@@ -33,6 +32,7 @@ use std::time::{Duration, Instant};
 use ottla_config::{Layers, NodeConfig, TopicConfig};
 use ottla_coordinator::{Caller, Groups, Request, Settings};
 use ottla_metadata::Image;
+use ottla_protocol::group_partition;
 use ottla_protocol::ids::{LeaderEpoch, PartitionIndex, TopicId, TopicIdPartition};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::Handle;
@@ -47,7 +47,6 @@ use shell::Shell;
 
 pub(crate) use answer::{CoordinatorError, Pending, Unavailable};
 pub use lag::GroupLag;
-pub(crate) use routing::partition_of;
 pub(crate) use topic::OFFSETS_TOPIC;
 
 /// What waiting requests may hold in memory, with the records that wait for their append.
@@ -168,7 +167,7 @@ impl Inner {
         let image = self.metadata.image();
         let topic = image.topic_by_name(OFFSETS_TOPIC).ok_or(Unavailable::NotCoordinator)?;
         let partitions = PartitionIndex::try_from(topic.partitions.len()).unwrap_or(1);
-        let partition = partition_of(group_id, partitions);
+        let partition = group_partition(group_id, partitions);
         if let Some(shard) = self.shards.read().get(&partition) {
             return Ok(Arc::clone(shard));
         }

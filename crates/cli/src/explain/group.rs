@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ottla_client::admin::{GroupDescription, GroupMember, GroupState, GroupType};
+use ottla_protocol::group_partition;
 use ottla_protocol::ids::TopicPartition;
 
 use super::topic::Ends;
@@ -30,14 +31,10 @@ pub(super) struct Position {
     pub(super) ends: Option<Ends>,
 }
 
-/// Which partition of __consumer_offsets keeps a group: Java's hash of its name, as in Kafka.
+/// Which partition of __consumer_offsets keeps a group, if there is any.
 pub(super) fn partition_of(id: &str, partitions: usize) -> Option<usize> {
-    let hash = id
-        .encode_utf16()
-        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    // The least number has no absolute value; Kafka takes 0 for it.
-    let hash = usize::try_from(hash.checked_abs().unwrap_or(0)).ok()?;
-    hash.checked_rem(partitions)
+    let partitions = i32::try_from(partitions).ok().filter(|count| *count > 0)?;
+    usize::try_from(group_partition(id, partitions)).ok()
 }
 
 /// The verdict first where all is well, then what else is worth knowing.

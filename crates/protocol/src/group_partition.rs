@@ -1,10 +1,11 @@
 //! Which partition of `__consumer_offsets` a group belongs to: as in Kafka, so that tools that read the
 //! topic, and clusters that move over, find it there.
 
-use ottla_protocol::ids::PartitionIndex;
+use crate::ids::PartitionIndex;
 
 /// The partition of a group, of so many.
-pub(crate) fn partition_of(group_id: &str, partitions: PartitionIndex) -> PartitionIndex {
+#[must_use]
+pub fn group_partition(group_id: &str, partitions: PartitionIndex) -> PartitionIndex {
     // The one number without an opposite counts as zero.
     let hash = java_string_hash(group_id).checked_abs().unwrap_or(0);
     hash % partitions.max(1)
@@ -31,9 +32,9 @@ mod tests {
             hash_by_hand("console-consumer-12345")
         );
         assert_eq!(java_string_hash("😀"), 0xd83d * 31 + 0xde00);
-        assert_eq!(partition_of("hello", 50), 22);
-        assert_eq!(partition_of("polygenelubricants", 50), 0);
-        assert_eq!(partition_of("anything", 1), 0);
+        assert_eq!(group_partition("hello", 50), 22);
+        assert_eq!(group_partition("polygenelubricants", 50), 0);
+        assert_eq!(group_partition("anything", 1), 0);
     }
 
     fn hash_by_hand(ascii: &str) -> i32 {
